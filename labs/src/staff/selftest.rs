@@ -1,0 +1,218 @@
+//! Tests of the course itself: holes are needed, bugs are caught, variants pass, checkpoints do what they should.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use verdict::TestKind;
+
+use super::zoo::{Animal, Kind, Only, Zoo};
+use crate::grade::build::{self, Build};
+use crate::grade::worker::Program;
+use crate::grade::{self, Options, Silent, Status, TestResult, run_part};
+use crate::manifest::Part;
+use crate::report::scorecard::short;
+use crate::stamp::{Open, Stamper};
+
+/// What a part says to a program: points, and the first test that did not pass.
+pub struct Verdict {
+    /// All tests passed.
+    pub full: bool,
+    /// The first that did not.
+    pub first: Option<TestResult>,
+    /// How many did not.
+    pub failed: usize,
+    /// Did every test stop at an open hole?
+    pub all_open: bool,
+}
+
+/// Runs a part against a program.
+pub fn judge(stamper: &Stamper, part: &Part, program: Program, options: &Options) -> Result<Verdict> {
+    let (_, results) = run_part(part, program, stamper.course(), options, &Silent)?;
+    let all_open = results.iter().all(|r| r.status == Status::NotImplemented);
+    let failed: Vec<TestResult> = results.into_iter().filter(|r| r.status != Status::Passed).collect();
+    Ok(Verdict { full: failed.is_empty(), failed: failed.len(), first: failed.into_iter().next(), all_open })
+}
+
+/// What caught it: the rule, or the exact test.
+pub fn cause(result: &TestResult) -> String {
+    let rule = result.failure.as_ref().and_then(|f| f.findings.first()).map(|f| f.rule.clone());
+    match (&result.missing, &result.died) {
+        (Some(missing), _) => format!("open: {}", missing.path),
+        (_, Some(died)) => died.clone(),
+        _ => rule.unwrap_or_else(|| "failed".into()),
+    }
+}
+
+/// Which of `n` things belong to a shard such as `2/14`, or `today/14`.
+pub fn shard(spec: &str) -> Result<impl Fn(usize) -> bool> {
+    let (index, of) = spec.split_once('/').context("a shard is written 2/14, or today/14")?;
+    let of: usize = of.parse()?;
+    ensure!(of > 0, "there are no {of} shards");
+    let index = match index {
+        "today" => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+            (now.as_secs() / 86_400) as usize % of
+        }
+        number => number.parse::<usize>()? % of,
+    };
+    Ok(move |n: usize| n % of == index)
+}
+
+/// Each bug is caught by the part that claims it, at default seeds.
+pub fn bugs(root: &Path, wanted: &str) -> Result<u8> {
+    let stamper = Stamper::new(root)?;
+    let chosen = shard(wanted)?;
+    let zoo = Zoo::open(root, &stamper)?;
+    let options = Options { stop_early: true, ..Options::bare() };
+    let (mut missed, mut tried) = (0, 0);
+    for (_, bug) in zoo.of(Kind::Bug).enumerate().filter(|(n, _)| chosen(*n)) {
+        tried += 1;
+        let verdict = judge(&stamper, stamper.course().part(&bug.part)?, zoo.with(bug), &options)?;
+        match &verdict.first {
+            Some(by) => say('✔', &bug.id, &format!("{}  {} ({})", bug.part, short(&by.info.name), cause(by))),
+            None => {
+                missed += 1;
+                say('✘', &bug.id, &format!("{}  NOT CAUGHT: {}", bug.part, bug.title));
+            }
+        }
+    }
+    println!("bugs: {}/{tried} caught", tried - missed);
+    Ok(u8::from(missed > 0))
+}
+
+/// No legal variant is failed by any part.
+pub fn variants(root: &Path, seeds: Option<u64>) -> Result<u8> {
+    let stamper = Stamper::new(root)?;
+    let zoo = Zoo::open(root, &stamper)?;
+    let (mut failed, mut tried) = (0, 0);
+    for variant in zoo.of(Kind::Variant) {
+        let mut accused = Vec::new();
+        let kinds = match variant.only {
+            Only::All => vec![TestKind::Unit, TestKind::Simulation, TestKind::Search],
+            Only::Random => vec![TestKind::Simulation, TestKind::Search],
+        };
+        let options = Options { seeds, kinds, ..Options::bare() };
+        for part in &stamper.course().parts {
+            let verdict = judge(&stamper, part, zoo.with(variant), &options)?;
+            accused.extend(verdict.first.map(|by| format!("{} ({})", by.info.name, cause(&by))));
+        }
+        tried += 1;
+        failed += usize::from(!accused.is_empty());
+        let mark = if accused.is_empty() { '✔' } else { '✘' };
+        let said = if accused.is_empty() {
+            variant.title.clone()
+        } else {
+            format!("ACCUSED by {}", accused.join(", "))
+        };
+        say(mark, &variant.id, &said);
+    }
+    println!("variants: {}/{tried} pass every part", tried - failed);
+    Ok(u8::from(failed > 0))
+}
+
+/// Each hole, open alone, makes its part fail, and no earlier one.
+pub fn holes(root: &Path, only: Option<&str>) -> Result<u8> {
+    let stamper = Stamper::new(root)?;
+    let zoo = Zoo::open(root, &stamper)?;
+    let stop = Options { stop_early: true, ..Options::bare() };
+    let (mut failed, mut tried) = (0, 0);
+    let wanted = |hole: &&Animal| only.is_none_or(|part| hole.part == part);
+    for hole in zoo.of(Kind::Hole).filter(wanted) {
+        let own = stamper.course().part(&hole.part)?;
+        let verdict = judge(&stamper, own, zoo.with(hole), &stop)?;
+        let mut wrong = Vec::new();
+        if verdict.full {
+            wrong.push(format!("{} does not notice that it is open", own.id));
+        }
+        for part in stamper.course().parts.iter().filter(|part| part.order < own.order) {
+            if let Some(by) = judge(&stamper, part, zoo.with(hole), &stop)?.first {
+                wrong.push(format!("{} needs it already ({})", part.id, short(&by.info.name)));
+            }
+        }
+        tried += 1;
+        failed += usize::from(!wrong.is_empty());
+        let by = verdict
+            .first
+            .as_ref()
+            .map_or(String::new(), |by| format!("{}  {}", own.id, short(&by.info.name)));
+        let (mark, said) = if wrong.is_empty() { ('✔', by) } else { ('✘', wrong.join("; ")) };
+        say(mark, &hole.id, &said);
+    }
+    println!("holes: {}/{tried} needed by their part, and by no earlier one", tried - failed);
+    Ok(u8::from(failed > 0))
+}
+
+/// Each checkpoint builds without warnings, passes the parts before it, and fails the others.
+pub fn parts(root: &Path, only: Option<&str>) -> Result<u8> {
+    let stamper = Stamper::new(root)?;
+    let mut bad = 0;
+    let ids: Vec<String> = stamper.course().parts.iter().map(|part| part.id.clone()).collect();
+    for (n, id) in ids.iter().enumerate().filter(|(_, id)| only.is_none_or(|o| o == *id)) {
+        let solved = &ids[..n];
+        bad += checkpoint(root, &stamper, id, &Open::From(id.clone()), |part| solved.contains(&part.id))?;
+    }
+    if only.is_none() {
+        bad += checkpoint(root, &stamper, "all solved", &Open::AllBut(ids.clone()), |_| true)?;
+    }
+    println!(
+        "checkpoints: {}",
+        if bad == 0 { "all as they should be".into() } else { format!("{bad} complaints") }
+    );
+    Ok(u8::from(bad > 0))
+}
+
+fn checkpoint(
+    root: &Path,
+    stamper: &Stamper,
+    name: &str,
+    open: &Open,
+    solved: impl Fn(&Part) -> bool,
+) -> Result<usize> {
+    let out = root.join("target/stamped/tree");
+    stamper.stamp(open, &out, true)?;
+    let (worker, warnings) = match build::build(&out, "raft", Some(&root.join("target/stamped/build")))? {
+        Build::Done { worker, warnings } => (worker, warnings),
+        Build::Broken(errors) => {
+            let first = errors.errors.first().map(|e| e.rendered.clone()).unwrap_or_default();
+            bail!("the tree stamped from {name} does not compile:\n{first}")
+        }
+    };
+    let mut complaints = Vec::new();
+    if let Some(first) = warnings.first() {
+        complaints.push(format!("{} warnings, the first: {first}", warnings.len()));
+    }
+    let mut said = Vec::new();
+    for (n, part) in stamper.course().parts.iter().enumerate() {
+        let verdict = judge(stamper, part, grade::program(worker.clone()), &Options::bare())?;
+        let state = match (&verdict.first, verdict.all_open) {
+            (None, _) => "full".into(),
+            (Some(_), true) => "all open".into(),
+            (Some(_), false) => format!("{} fail", verdict.failed),
+        };
+        said.push(format!("{} {state}", part.id));
+        match (&verdict.first, solved(part)) {
+            (Some(by), true) => {
+                complaints.push(format!("{} is solved, but fails {} ({})", part.id, by.info.name, cause(by)))
+            }
+            (None, false) => complaints.push(format!("{} is open, but has full points", part.id)),
+            // Nothing is solved: then nothing can be reached but an open hole.
+            (Some(by), false) if n == 0 && !verdict.all_open => {
+                complaints.push(format!(
+                    "{} does not only say `not implemented yet` ({})",
+                    part.id,
+                    cause(by)
+                ));
+            }
+            _ => {}
+        }
+    }
+    let mark = if complaints.is_empty() { '✔' } else { '✘' };
+    say(mark, name, &said.join(", "));
+    complaints.iter().for_each(|complaint| println!("      {complaint}"));
+    Ok(complaints.len())
+}
+
+/// One line of a test of the course.
+pub fn say(mark: char, what: &str, how: &str) {
+    anstream::println!("  {mark} {what:42}  {how}");
+}

@@ -1,0 +1,44 @@
+# Targets of the reference tree: making the course, and testing it.
+
+.PHONY: help-staff lab verify bugs bugs-shard selftest soak bench-raft
+
+help-staff:
+	@echo ''
+	@echo 'The course itself:'
+	@echo '  make lab FROM=2aa OUT=dir a student tree: parts before FROM are solved, the rest is open'
+	@echo '  make verify               format, lints, docs, tests, stamping; writes nothing'
+	@echo '  make selftest             each hole is needed; legal variants pass; each checkpoint does what it should'
+	@echo '  make bugs                 every planted bug: which part, test and rule catches it'
+	@echo '  make soak                 300,000 simulated runs of the reference; resumable'
+	@echo '  make bench-raft           our core against raft-rs'
+
+lab:
+	@$(if $(and $(FROM),$(OUT)),,echo 'make lab needs FROM=part and OUT=dir' && false;) $(LAB) stamp --from $(FROM) '$(OUT)'
+
+verify:
+	cargo fmt --all --check
+	cargo clippy -q --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc -q --workspace --no-deps
+	cargo test -q --workspace
+	$(LAB) check
+	cargo run -q -p book
+
+# A different shard every day, so that all planted bugs are tried within two weeks.
+bugs-shard:
+	@$(LAB) selftest bugs --shard today/14
+
+selftest:
+	@$(LAB) selftest parts
+	@$(LAB) selftest holes
+	@$(LAB) selftest variants
+
+bugs:
+	@$(LAB) bugs
+
+soak:
+	@$(LAB) soak
+
+bench-raft:
+	cd tests/bench-raft && cargo run -q --release
+
+test: verify bugs-shard

@@ -1,0 +1,196 @@
+//! From a plan to a verdict.
+
+use verdict::{Cost, Failure, FailureKind, Finding, Layers, Plan, Strength, Trace};
+
+use super::audit;
+use super::net;
+use super::panics::{self, Panic};
+use super::profile::SimTest;
+use super::story::{Recorder, STORY_LINES};
+use super::world::{Doing, World};
+use crate::check::Violation;
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Every promise was kept.
+    Passed,
+    /// One was broken.
+    Failed(Box<Failure>),
+    /// The run came to a body that is not written yet: the text of its `todo!`.
+    NotImplemented(String),
+}
+
+/// A run, judged.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Digest of every event.
+    pub hash: u64,
+    /// What was done.
+    pub cost: Cost,
+    /// The run for the picture, if it was asked for.
+    pub trace: Option<Box<Trace>>,
+}
+
+/// How a run went wrong.
+#[derive(Clone, Debug)]
+pub enum Wrong {
+    /// A check said so.
+    Broken(Violation),
+    /// It panicked.
+    Panicked(Panic, Doing),
+}
+
+impl Wrong {
+    /// Name of the broken rule; a panic breaks the rule of its place.
+    pub fn rule(&self) -> String {
+        match self {
+            Wrong::Broken(violation) => violation.rule.id.to_owned(),
+            Wrong::Panicked(panic, _) => format!("panic at {}", panic.place),
+        }
+    }
+
+    /// Peer at fault; 0 if none alone.
+    pub fn node(&self) -> u64 {
+        match self {
+            Wrong::Broken(violation) => violation.node,
+            Wrong::Panicked(_, doing) => doing.node,
+        }
+    }
+}
+
+/// One run, not yet put into words.
+pub struct Played {
+    /// How it ended.
+    pub result: Result<(), Wrong>,
+    /// Digest of every event.
+    pub hash: u64,
+    /// What was done.
+    pub cost: Cost,
+    /// When it ended.
+    pub now: u64,
+    /// `Should` rules that were broken on the way.
+    pub should: Vec<Finding>,
+    /// All that happened, if it was written down.
+    pub recorder: Option<Box<Recorder>>,
+}
+
+/// Plays a plan once.
+pub fn play(test: &SimTest, plan: &Plan, layers: Layers, record: bool) -> Played {
+    let mut world = World::new(test, plan, layers);
+    world.recorder = record.then(Box::default);
+    let result = match panics::catch(|| world.run()) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(violation)) => Err(Wrong::Broken(violation)),
+        Err(panic) => Err(Wrong::Panicked(panic, world.doing.clone())),
+    };
+    if result.is_err() {
+        // What the peers show after a broken promise may be anything, even another panic.
+        let _ = panics::catch(|| world.tell_last());
+    }
+    let mut played = Played {
+        result,
+        hash: world.hash,
+        cost: world.cost,
+        now: world.now,
+        should: world.checker.findings().iter().map(Violation::to_finding).collect(),
+        recorder: world.recorder.take(),
+    };
+    let doing = world.doing.clone();
+    if let Err(panic) = panics::catch(|| drop(world))
+        && played.result.is_ok()
+    {
+        played.result = Err(Wrong::Panicked(panic, doing));
+    }
+    played
+}
+
+/// Runs a plan and judges it. A failure is played again, to be told; so is a run that `trace` asks for. With `audit`, a run
+/// that passes is played again as well: the same plan must give the same run.
+pub fn run(test: &SimTest, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
+    let played = play(test, plan, layers, false);
+    if let Err(Wrong::Panicked(panic, _)) = &played.result
+        && let Some(text) = panic.not_implemented()
+    {
+        let verdict = Verdict::NotImplemented(text.to_owned());
+        return Outcome { verdict, hash: played.hash, cost: played.cost, trace: None };
+    }
+    let again = played.result.is_err() || trace || (audit && layers.determinism);
+    if !again {
+        return Outcome { verdict: Verdict::Passed, hash: played.hash, cost: played.cost, trace: None };
+    }
+    let told = play(test, plan, layers, played.result.is_err() || trace);
+    let differs = told.hash != played.hash || told.result.is_err() != played.result.is_err();
+    if differs && layers.determinism {
+        let failure = Box::new(audit::explain(test, plan, layers, &played));
+        let trace = trace.then(|| Box::new(tell(test, told, &failure.findings)));
+        return Outcome { verdict: Verdict::Failed(failure), hash: played.hash, cost: played.cost, trace };
+    }
+    judged(test, plan, played, told, trace)
+}
+
+fn judged(test: &SimTest, plan: &Plan, played: Played, told: Played, trace: bool) -> Outcome {
+    let Played { result, hash, cost, .. } = played;
+    let (verdict, findings) = match result {
+        Ok(()) => (Verdict::Passed, Vec::new()),
+        Err(wrong) => {
+            let failure = explain(plan, &wrong, &told);
+            let findings = failure.findings.clone();
+            (Verdict::Failed(Box::new(failure)), findings)
+        }
+    };
+    let trace = trace.then(|| Box::new(tell(test, told, &findings)));
+    Outcome { verdict, hash, cost, trace }
+}
+
+fn tell(test: &SimTest, told: Played, findings: &[Finding]) -> Trace {
+    let recorder = told.recorder.unwrap_or_default();
+    recorder.trace(test.name.to_owned(), String::new(), findings.to_vec())
+}
+
+/// Puts a failure into words.
+fn explain(plan: &Plan, wrong: &Wrong, told: &Played) -> Failure {
+    let (kind, finding) = match wrong {
+        Wrong::Broken(violation) => (FailureKind::Broken, violation.to_finding()),
+        // The second run knows which message was being handled.
+        Wrong::Panicked(panic, doing) => match &told.result {
+            Err(Wrong::Panicked(_, doing)) => panicked(panic, doing),
+            _ => panicked(panic, doing),
+        },
+    };
+    let recorder = told.recorder.as_deref();
+    let story = recorder.map_or(Vec::new(), |recorder| recorder.story(wrong.node(), STORY_LINES));
+    let mut findings = vec![finding];
+    findings.extend(told.should.iter().cloned());
+    Failure {
+        kind,
+        findings,
+        story,
+        seed: None,
+        plan: Some(plan.clone()),
+        events: recorder.map_or(told.cost.events, |recorder| recorder.weight(wrong.node())),
+        passed_before: 0,
+    }
+}
+
+fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
+    let kind = if panic.is_ours() { FailureKind::Harness } else { FailureKind::Panicked };
+    let message = doing.message.as_ref().map_or(String::new(), |message| {
+        format!("{} from n{}", net::describe(message), message.from)
+    });
+    let call = format!("{}({message})", doing.call);
+    let finding = Finding {
+        rule: format!("panic at {}", panic.place),
+        title: "the code panicked".to_owned(),
+        strength: Strength::Contract,
+        layer: "panic".to_owned(),
+        section: "§5.1".to_owned(),
+        promised: "No message, tick or restart makes a peer panic.".to_owned(),
+        seen: format!("n{} panicked in {call} at {}: {}", doing.node, panic.place, panic.message),
+        why: "A peer that panics is down until somebody restarts it, and meets the same input again.".to_owned(),
+        node: doing.node,
+    };
+    (kind, finding)
+}

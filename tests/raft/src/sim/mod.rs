@@ -1,0 +1,45 @@
+//! The simulated world: one seed decides a whole run of a group under faults, in virtual time.
+//!
+//! | file | what it tells |
+//! |---|---|
+//! | `profile.rs`, `swarm.rs` | what a test may meet, and how a seed becomes a plan |
+//! | `rng.rs` | keyed draws: what decides one thing does not shift the next |
+//! | `world.rs`, `event.rs`, `actions.rs` | the queue of events, and what each does |
+//! | `node.rs`, `drive.rs` | one peer at its seams: input, `Ready`, disk, death |
+//! | `net.rs` | delay, loss, duplication, cuts |
+//! | `client.rs` | commands, and what became of each |
+//! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed group |
+//! | `schedule.rs` | runs told step by step |
+//! | `judge.rs`, `audit.rs`, `panics.rs` | from a run to a verdict; same seed, same run |
+//! | `story.rs`, `shrink.rs` | explaining a failure |
+//! | `soak.rs` | many runs, and how fast they are |
+//!
+//! Entry points: [`draw_plan`], [`run`], `shrink`.
+
+mod acts;
+mod actions;
+mod audit;
+mod budget;
+mod client;
+mod drive;
+mod event;
+mod judge;
+pub mod laws;
+mod net;
+mod node;
+mod panics;
+mod profile;
+mod rng;
+mod schedule;
+mod shrink;
+mod soak;
+mod story;
+mod swarm;
+mod world;
+
+pub use judge::{Outcome, Verdict, run};
+pub use panics::{Panic, catch};
+pub use profile::{Profile, SimTest};
+//pub use shrink::shrink;
+pub use soak::{bench, soak};
+pub use swarm::{calm_knobs, draw_plan};

@@ -1,0 +1,121 @@
+//! Many runs: how fast they are, and whether the reference ever fails one.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use verdict::Layers;
+
+use super::judge::{Verdict, play, run};
+use super::profile::{Profile, SimTest};
+use super::swarm::draw_plan;
+use super::world::TICK_US;
+use crate::core::Face;
+
+/// Runs between two looks at the clock.
+const ROUND: u64 = 100;
+/// One passing run in so many is played twice.
+const AUDIT_ONE_IN: u64 = 16;
+/// No check on.
+const NO_CHECKS: Layers = Layers { relation: false, invariants: false, liveness: false, determinism: false };
+
+/// A simulation as the soak runs it: every profile of the course, and what the reference does beyond.
+pub const PROFILES: [SimTest; 6] = [
+    SimTest { name: "soak::election", face: Face::Bare, profile: Profile::ELECTION },
+    SimTest { name: "soak::replication", face: Face::Bare, profile: Profile::REPLICATION },
+    SimTest { name: "soak::ready", face: Face::Raw, profile: Profile::REPLICATION },
+    SimTest { name: "soak::snapshot", face: Face::Raw, profile: Profile::SNAPSHOT },
+    SimTest { name: "soak::membership", face: Face::Raw, profile: Profile::MEMBERSHIP },
+    SimTest { name: "soak::extensions", face: Face::Raw, profile: Profile::EXTENSIONS },
+];
+
+/// Prints how many virtual seconds a wall second holds, for each profile with three and with five peers, with and without
+/// the checks.
+pub fn bench(seeds: u64) {
+    println!("virtual seconds per second on one core        3 peers   5 peers");
+    for test in PROFILES {
+        for (layers, with) in [(Layers::ALL, "all checks"), (NO_CHECKS, "no checks")] {
+            let speeds = [&[3u64] as &[u64], &[5]].map(|nodes| {
+                let test = SimTest { profile: test.profile.of(nodes), ..test };
+                speed(&test, layers, seeds)
+            });
+            println!("{:<22} {with:<22} {:>9.0} {:>9.0}", test.name, speeds[0].0, speeds[1].0);
+            if layers == Layers::ALL {
+                println!("{:<22} {:<22} {:>9.0} {:>9.0}", "", "1000 events a second", speeds[0].1, speeds[1].1);
+            }
+        }
+    }
+}
+
+/// Virtual seconds, and thousands of events, per wall second.
+#[expect(clippy::disallowed_methods, reason = "this measures wall time")]
+fn speed(test: &SimTest, layers: Layers, seeds: u64) -> (f64, f64) {
+    let start = Instant::now();
+    let (mut virtual_us, mut events) = (0, 0);
+    for seed in 0..seeds {
+        let played = play(test, &draw_plan(test, seed), layers, false);
+        virtual_us += played.cost.ticks * TICK_US;
+        events += played.cost.events;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    (virtual_us as f64 / 1e6 / seconds, events as f64 / 1e3 / seconds)
+}
+
+/// Runs seeds `from..from + count`, each with the next profile in turn, and prints how it goes. With a state file it goes on
+/// where it stopped the last time. Returns whether all passed.
+///
+/// # Errors
+/// If the state file cannot be read or written.
+#[expect(clippy::disallowed_methods, reason = "this shows progress in wall time")]
+pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> io::Result<bool> {
+    let profiles: Vec<SimTest> =
+        PROFILES.into_iter().filter(|test| only.is_none_or(|name| test.name.contains(name))).collect();
+    if profiles.is_empty() {
+        println!("no profile is called {}", only.unwrap_or_default());
+        return Ok(false);
+    }
+    let mut done = state.and_then(|path| fs::read_to_string(path).ok()).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let (start, begun) = (Instant::now(), done);
+    let mut failures = 0;
+    while done < count {
+        let round = ROUND.min(count - done);
+        for seed in from + done..from + done + round {
+            let test = &profiles[(seed % profiles.len() as u64) as usize];
+            failures += u64::from(!passes(test, seed));
+        }
+        done += round;
+        if let Some(path) = state {
+            fs::write(path, format!("{done}\n"))?;
+        }
+        let rate = (done - begun) as f64 / start.elapsed().as_secs_f64();
+        if done % (10 * ROUND) == 0 || done == count {
+            println!("{done} of {count} runs, {failures} failed, {rate:.0} a second");
+            io::stdout().flush()?;
+        }
+    }
+    Ok(failures == 0)
+}
+
+/// Runs one seed, and prints why it fails if it does.
+fn passes(test: &SimTest, seed: u64) -> bool {
+    let plan = draw_plan(test, seed);
+    let outcome = run(test, &plan, Layers::ALL, seed % AUDIT_ONE_IN == 0, false);
+    match outcome.verdict {
+        Verdict::Passed => true,
+        Verdict::NotImplemented(what) => {
+            println!("{} seed {seed}: not implemented: {what}", test.name);
+            false
+        }
+        Verdict::Failed(failure) => {
+            println!("{} seed {seed}: {:?}", test.name, failure.kind);
+            for finding in &failure.findings {
+                println!("  {} {} [{}]: {}", finding.rule, finding.title, finding.section, finding.seen);
+            }
+            for line in &failure.story {
+                println!("    {line}");
+            }
+            false
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests.
+use super::Test;
+/// The tests, in order.
+pub static TESTS: &[Test] = &[];
