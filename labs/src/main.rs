@@ -135,7 +135,7 @@ fn fixcheck(root: &Path, file: &Path, runs: u64) -> Result<u8> {
     let plan = read_plan(file)?;
     let options = Options { plan_path: Some(file.into()), ..Options::bare() };
     let part = course.part(plan.test.split("::").next().unwrap_or_default())?;
-    let program = match grade::build::build(root, &part.suite, None)? {
+    let program = match grade::build::build(root, &part.suite)? {
         grade::build::Build::Done { worker, .. } => grade::program(worker),
         grade::build::Build::Broken(errors) => {
             let student = course.student_crates().contains(errors.crate_name.as_str());

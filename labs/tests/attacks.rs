@@ -2,26 +2,13 @@
 //!
 //! The worker is `examples/hostile.rs`: each of its tests attacks in the way that its name says.
 
-use std::path::PathBuf;
+mod common;
+
 use std::time::{Duration, Instant};
 
 use labs::grade::{Options, Silent, Status, TestResult, program, run_part};
-use labs::manifest::{Course, Part};
 
-fn hostile() -> PathBuf {
-    let tests = std::env::current_exe().expect("a test has a path");
-    let profile = tests.parent().and_then(|deps| deps.parent()).expect("tests lie in target/debug/deps");
-    profile.join("examples/hostile")
-}
-
-fn course() -> Course {
-    let part: Part = toml::from_str(
-        "id = 't'\ntitle = 'attacks'\nhandout = 't.md'\npoints = 140\norder = 1\n\
-         [[hole]]\npath = 'mini::open'\nhandout = 't.md#open'",
-    )
-    .expect("the part is valid");
-    Course::new(vec![part]).expect("the course is valid")
-}
+use common::{course, hostile};
 
 fn run(test: &str, change: impl FnOnce(&mut Options)) -> TestResult {
     let mut options = Options { test: Some(test.into()), ..Options::bare() };

@@ -102,7 +102,8 @@ fn fields(f: &mut Formatter<'_>, message: &Message) -> Result {
         }
         MsgPropose => message.entries.iter().try_for_each(|entry| write!(f, " {}", brief(entry))),
         MsgSnapStatus if message.reject => f.write_str(" failed"),
-        MsgHup | MsgBeat | MsgUnreachable | MsgSnapStatus | MsgCheckQuorum | MsgTransferLeader | MsgTimeoutNow => Ok(()),
+        MsgHup | MsgBeat | MsgUnreachable | MsgSnapStatus | MsgCheckQuorum | MsgTransferLeader
+        | MsgTimeoutNow => Ok(()),
     }
 }
 
@@ -169,7 +170,8 @@ impl Display for Brief<'_, ConfState> {
 
 impl Display for Brief<'_, Snapshot> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let conf_state = self.0.metadata.as_ref().and_then(|meta| meta.conf_state.clone()).unwrap_or_default();
+        let conf_state =
+            self.0.metadata.as_ref().and_then(|meta| meta.conf_state.clone()).unwrap_or_default();
         write!(f, "snapshot={} {}", position(self.0), brief(&conf_state))
     }
 }

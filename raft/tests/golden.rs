@@ -1,7 +1,7 @@
 //! Golden scripts: `tests/golden/*.txt` read together as the specification of this crate.
 //!
 //! A script is a list of scenes. A comment says what is about to happen and what to look at; then come commands (their
-//! list is [`env::commands::Command`]), and after `---` what they made happen, one line for each event. The commands are
+//! list is [`env::syntax::Command`]), and after `---` what they made happen, one line for each event. The commands are
 //! written by hand and what follows is generated:
 //!
 //! ```text
@@ -48,7 +48,8 @@ fn scripts_match() {
 fn scripts_are_deterministic() {
     for path in scripts() {
         let input = std::fs::read_to_string(&path).expect("a readable script");
-        let run = || goldenscript::generate(&mut env::Cluster::default(), &input).expect("it ran a moment ago");
+        let run =
+            || goldenscript::generate(&mut env::Cluster::default(), &input).expect("it ran a moment ago");
         assert_eq!(run(), run(), "{}", path.display());
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 /// How a build went.
@@ -69,13 +69,29 @@ struct Span {
     is_primary: bool,
 }
 
-/// Builds the worker of a suite in the tree at `root`. `target` is where cargo puts what it builds, if not where it
-/// would anyway. An error is none of the student's doing.
-pub fn build(root: &Path, suite: &str, target: Option<&Path>) -> Result<Build> {
+/// Builds the worker of a suite in the tree at `root`. An error is none of the student's doing.
+pub fn build(root: &Path, suite: &str) -> Result<Build> {
+    build_as(root, suite, &format!("{suite}-worker"), None)
+}
+
+/// Builds a tree that was made out of the one at `of`, in the same target folder, so that libraries are compiled once.
+/// [`rename_worker`] has given its worker another name there.
+pub fn build_copy(of: &Path, root: &Path, suite: &str, name: &str) -> Result<Build> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    build_as(root, suite, &format!("{suite}-worker-{name}"), Some(of.join(target)))
+}
+
+/// The manifest of a suite with another name for its worker, for [`build_copy`].
+pub fn rename_worker(manifest: &str, suite: &str, name: &str) -> Result<String> {
+    let old = format!("name = \"{suite}-worker\"");
+    ensure!(manifest.contains(&old), "the suite's Cargo.toml names no worker");
+    Ok(manifest.replace(&old, &format!("name = \"{suite}-worker-{name}\"")))
+}
+
+fn build_as(root: &Path, suite: &str, worker: &str, target: Option<PathBuf>) -> Result<Build> {
     let loud = std::io::stderr().is_terminal();
-    let worker = format!("{suite}-worker");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "-p", &format!("{suite}-tests"), "--bin", &worker]);
+    cargo.current_dir(root).args(["build", "-p", &format!("{suite}-tests"), "--bin", worker]);
     let format =
         if loud { "--message-format=json-diagnostic-rendered-ansi" } else { "--message-format=json" };
     cargo.arg(format).stdin(Stdio::null());

@@ -271,7 +271,7 @@ pub fn grade(
     graded.max = parts.iter().map(|part| part.points).sum();
     let mut programs = Vec::new();
     for part in &parts {
-        match build::build(root, &part.suite, None)? {
+        match build::build(root, &part.suite)? {
             Build::Done { worker, .. } => programs.push(program(worker)),
             Build::Broken(errors) => {
                 graded.broken = Some(errors);

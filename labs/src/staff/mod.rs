@@ -1,7 +1,9 @@
 //! Commands of the reference tree: making the course, and testing it. Student trees have none of them.
 
 pub mod check;
+pub mod matrix;
 pub mod selftest;
+pub mod soak;
 pub mod zoo;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +37,21 @@ pub enum Staff {
         /// What of it.
         #[command(subcommand)]
         what: Selftest,
+    },
+    /// The kill matrix: every planted bug, and what catches it. Written to labs/bugs/matrix.md.
+    Bugs {
+        /// Only bugs whose ids hold this; then nothing is written.
+        #[arg(long)]
+        only: Option<String>,
+        /// Leave out the hundred base seeds for bugs that only random runs catch.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Simulated runs of the reference until so many have passed; goes on where it was stopped.
+    Soak {
+        /// How many.
+        #[arg(long, default_value_t = 300_000)]
+        runs: u64,
     },
     /// Build the program that holds all planted bugs, variants and open holes; list them with their numbers.
     Zoo,
@@ -88,6 +105,8 @@ pub fn run(root: &Path, command: Staff) -> Result<u8> {
             Selftest::Variants { seeds } => selftest::variants(root, seeds),
             Selftest::Parts { part } => selftest::parts(root, part.as_deref()),
         },
+        Staff::Bugs { only, quick } => matrix::run(root, only.as_deref(), !quick),
+        Staff::Soak { runs } => soak::soak(root, runs),
         Staff::Zoo => {
             let zoo = zoo::Zoo::open(root, &Stamper::new(root)?)?;
             for animal in &zoo.animals {

@@ -170,7 +170,12 @@ fn checkpoint(
 ) -> Result<usize> {
     let out = root.join("target/stamped/tree");
     stamper.stamp(open, &out, true)?;
-    let (worker, warnings) = match build::build(&out, "raft", Some(&root.join("target/stamped/build")))? {
+    let manifest = out.join("tests/raft/Cargo.toml");
+    std::fs::write(
+        &manifest,
+        build::rename_worker(&std::fs::read_to_string(&manifest)?, "raft", "stamped")?,
+    )?;
+    let (worker, warnings) = match build::build_copy(root, &out, "raft", "stamped")? {
         Build::Done { worker, warnings } => (worker, warnings),
         Build::Broken(errors) => {
             let first = errors.errors.first().map(|e| e.rendered.clone()).unwrap_or_default();

@@ -131,10 +131,10 @@ impl Zoo {
     /// Reads the lists and builds the program, below `target/zoo`.
     pub fn open(root: &Path, stamper: &Stamper) -> Result<Zoo> {
         let animals = animals(root, stamper)?;
-        let folder = root.join("target/zoo/tree");
+        let folder = root.join("target/zoo");
         generate(root, stamper, &animals, &folder)?;
         eprintln!("building the zoo ({} animals)", animals.len());
-        match build::build(&folder, "raft", Some(&root.join("target/zoo/build")))? {
+        match build::build_copy(root, &folder, "raft", "zoo")? {
             Build::Done { worker, .. } => Ok(Zoo { animals, program: worker }),
             Build::Broken(errors) => {
                 let all: Vec<_> = errors.errors.iter().map(|error| error.rendered.as_str()).collect();
@@ -258,6 +258,8 @@ pub fn generate(root: &Path, stamper: &Stamper, animals: &[Animal], folder: &Pat
     }
     let manifest = files.get_mut(Path::new("Cargo.toml")).context("the tree has no Cargo.toml")?;
     manifest.bytes = lenient(std::str::from_utf8(&manifest.bytes)?)?.into_bytes();
+    let suite = files.get_mut(Path::new("tests/raft/Cargo.toml")).context("the tree has no graded suites")?;
+    suite.bytes = build::rename_worker(std::str::from_utf8(&suite.bytes)?, "raft", "zoo")?.into_bytes();
     tree::write(&files, folder, true)
 }
 

@@ -6,6 +6,8 @@ const TIME_WIDTH = 78;
 const LABEL_WIDTH = 74;
 const PILL_WIDTH = 40;
 const CELL = 16;
+/** Most entries of a log in a lane; the table beside shows more. */
+const CELLS_MAX = 5;
 
 /** Up to this many rows are all in the document, so that the browser finds text in them; of more, those near the view. */
 const ROWS_AT_ONCE = 1500;
@@ -24,8 +26,8 @@ function layOut(trace, shown, options, roomWidth) {
   const longest = Math.max(3, ...shown.map((event) => event.log.length));
   const plain = LABEL_WIDTH + 13 + 12;
   const fitting = Math.floor(((roomWidth - TIME_WIDTH) / trace.nodes.length - plain) / CELL);
-  const cells = Math.max(3, Math.min(longest, fitting));
-  const lane = Math.max(plain + 8 + cells * CELL, Math.min(200, (roomWidth - TIME_WIDTH) / trace.nodes.length));
+  const cells = Math.max(3, Math.min(longest, fitting, CELLS_MAX));
+  const lane = plain + 8 + cells * CELL;
   const { rows, quiet, height } = layOutRows(shown);
   const at = new Array(trace.events.length).fill(null);
   shown.forEach((event, k) => { at[event.i] = rows[k]; });
@@ -238,7 +240,8 @@ function drawPill(event, x, y, root) {
 function drawLog(event, cells, x, y, root) {
   const group = svg("g", { class: "log" }, root);
   if (event.log.length === 0) {
-    svg("text", { x: x + 2, y: y + 4, class: "empty" }, group, event.last > 0 ? `…${event.last}` : "empty");
+    const words = event.role === "-" ? `on disk: …${event.durable}` : event.last > 0 ? `…${event.last}` : "empty";
+    svg("text", { x: x + 2, y: y + 4, class: "empty" }, group, words);
     return;
   }
   const log = event.log.slice(-cells);

@@ -88,9 +88,10 @@ function readBands(events) {
   return bands;
 }
 
-/** Whether nothing came of the event: a tick, or a heartbeat and its answer, that changed nothing where it happened. */
+/** Whether nothing came of the event: a tick, a write, or a heartbeat and its answer, that changed nothing. */
 function isIdle(trace, event) {
   if (event.kind === "Tick") return !event.changed && !event.fatal;
+  if (event.kind === "Sync") return !event.changed && event.text === "writes nothing";
   const message = event.message;
   if (!message || !/Heartbeat/.test(message.name) || event.fatal) return false;
   return message.receives.every((i) => !trace.events[i].changed && !trace.events[i].fatal);
@@ -116,8 +117,10 @@ function causalPast(trace, target) {
     if (event.kind === "Receive") todo.push(event.message.send);
   }
   for (const event of events.slice(0, target)) {
-    const lost = event.kind === "Lose" && event.message.send !== null && past.has(event.message.send);
-    if (lost || (event.node === 0 && event.kind === "Fault")) past.add(event.i);
+    const { kind, message } = event;
+    if (kind === "Send" && message.losses.length === 0 && !message.receives.some((i) => past.has(i))) past.delete(event.i);
+    const lost = kind === "Lose" && message.send !== null && past.has(message.send);
+    if (lost || (event.node === 0 && kind === "Fault")) past.add(event.i);
   }
   return past;
 }

@@ -215,10 +215,11 @@ function stateTable(event) {
   for (const node of trace.nodes) {
     const i = stateAt(trace, node, event.i);
     const state = i === null ? null : trace.events[i];
-    const numbers = state === null ? ["", "", "", ""] : [state.term, state.last, state.durable, state.commit];
+    const down = state === null || state.role === "-";
+    const numbers = down ? ["", "", state === null ? "" : state.durable, ""] : [state.term, state.last, state.durable, state.commit];
     const own = node === event.node ? "own" : "";
     body.append(el("tr", { class: own }, el("th", { scope: "row" }, String(node)), el("td", {}, badge(state)), ...numbers.map((n) => el("td", {}, String(n)))));
-    if (state) body.append(el("tr", { class: `logrow ${own}` }, el("td", { colspan: "6" }, logCells(state))));
+    if (state && (!down || state.log.length > 0)) body.append(el("tr", { class: `logrow ${own}` }, el("td", { colspan: "6" }, logCells(state))));
   }
   return el("table", {}, el("thead", {}, head), body);
 }

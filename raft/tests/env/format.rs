@@ -35,7 +35,9 @@ pub fn progress(of: u64, progress: &ProgressStatus) -> String {
 pub fn ready(id: u64, ready: &Ready) -> Vec<String> {
     let mut lines = vec![format!("n{id} ready must_sync={}", ready.must_sync)];
     if let Some(soft_state) = ready.soft_state {
-        lines.push(format!("  soft state: {} leader=n{}", soft_state.role, soft_state.leader_id));
+        let leader =
+            if soft_state.leader_id == NONE { "none".into() } else { format!("n{}", soft_state.leader_id) };
+        lines.push(format!("  soft state: {} leader={leader}", soft_state.role));
     }
     if let Some(hard_state) = &ready.hard_state {
         lines.push(format!("  hard state: {}", brief(hard_state)));

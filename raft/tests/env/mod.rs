@@ -4,14 +4,17 @@
 //! delivered until the script says so. After each input a peer does all the work that its [`Ready`]s ask for, in the order
 //! that the crate's guide gives, unless the cluster is `manual`: then the script takes each step itself.
 
-pub mod commands;
+mod commands;
 mod format;
 mod safety;
+pub mod syntax;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use proto::eraftpb::{ConfChange, ConfState, Entry, EntryType, HardState, Message, Snapshot, SnapshotMetadata};
+use proto::eraftpb::{
+    ConfChange, ConfState, Entry, EntryType, HardState, Message, Snapshot, SnapshotMetadata,
+};
 use raft::{Config, Index, MemStorage, PeerId, RawNode, Ready, Storage, brief};
 
 use safety::Safety;
@@ -46,6 +49,8 @@ struct Node {
     written: HardState,
     /// Work handed out and not yet reported as done, for `manual` clusters.
     held: Option<Ready>,
+    /// Committed entries handed out and not yet applied, for `manual` clusters.
+    to_apply: Vec<Entry>,
     app: App,
 }
 
@@ -82,7 +87,7 @@ impl Cluster {
         let config = Config { id, applied: app.applied, ..template };
         let raw = RawNode::new(&config, disk.clone())?;
         let written = disk.initial_state()?.hard_state;
-        self.nodes.insert(id, Node { raw: Some(raw), disk, written, held: None, app });
+        self.nodes.insert(id, Node { raw: Some(raw), disk, written, held: None, to_apply: Vec::new(), app });
         Ok(())
     }
 
@@ -91,6 +96,7 @@ impl Cluster {
         let disk = self.raw(id)?.storage().clone();
         let node = self.node(id)?;
         (node.raw, node.held, node.disk) = (None, None, disk);
+        node.to_apply.clear();
         self.say(format!("n{id} crashes"));
         Ok(())
     }
@@ -105,7 +111,8 @@ impl Cluster {
 
     /// Gives a message to its receiver, if it can reach it.
     fn deliver(&mut self, message: Message) -> Result<()> {
-        let cut = !self.side.is_empty() && self.side.contains(&message.from) != self.side.contains(&message.to);
+        let cut =
+            !self.side.is_empty() && self.side.contains(&message.from) != self.side.contains(&message.to);
         let down = self.nodes.get(&message.to).is_none_or(|node| node.raw.is_none());
         if cut || down {
             self.say(format::lost(&message));
@@ -132,7 +139,8 @@ impl Cluster {
             let ready = self.raw(id)?.ready();
             self.write(id, &ready)?;
             self.send(&ready);
-            self.apply(id, &ready)?;
+            self.apply(id, &ready.committed_entries)?;
+            self.read(id, &ready);
             let raw = self.raw(id)?;
             raw.advance(ready);
             let applied = self.node(id)?.app.applied;
@@ -161,7 +169,7 @@ impl Cluster {
                 self.say(format::vote(id, hard_state));
             }
             if before.commit != hard_state.commit {
-                let term = self.raw(id)?.log_term(hard_state.commit).unwrap_or(0);
+                let term = self.raw(id)?.storage().term(hard_state.commit)?;
                 self.say(format!("n{id} commit {}@{term}", hard_state.commit));
             }
         }
@@ -186,8 +194,8 @@ impl Cluster {
     }
 
     /// Step 3 of a `Ready`.
-    fn apply(&mut self, id: PeerId, ready: &Ready) -> Result<()> {
-        for entry in &ready.committed_entries {
+    fn apply(&mut self, id: PeerId, entries: &[Entry]) -> Result<()> {
+        for entry in entries {
             self.safety.on_apply(id, self.nodes.get(&id).map_or(0, |node| node.app.applied), entry)?;
             self.say(format!("n{id} apply {}", brief(entry)));
             if entry.entry_type() == EntryType::EntryConfChange {
@@ -199,11 +207,13 @@ impl Cluster {
                 app.commands.push((entry.index, entry.data.escape_ascii().to_string()));
             }
         }
-        for read in &ready.read_states {
-            let context = read.context.escape_ascii();
-            self.say(format!("n{id} read {context} at {}", read.index));
-        }
         Ok(())
+    }
+
+    fn read(&mut self, id: PeerId, ready: &Ready) {
+        for read in &ready.read_states {
+            self.say(format!("n{id} read {} at {}", read.context.escape_ascii(), read.index));
+        }
     }
 
     fn apply_conf_change(&mut self, id: PeerId, entry: &Entry) -> Result<()> {

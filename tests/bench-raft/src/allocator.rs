@@ -1,6 +1,9 @@
 //! Counts calls of the allocator, at the price of one increment: a library that allocates more is not slowed down more.
 
-#![allow(unsafe_code, reason = "GlobalAlloc can be implemented in no other way; everything is handed on to the system's")]
+#![allow(
+    unsafe_code,
+    reason = "GlobalAlloc can be implemented in no other way; everything is handed on to the system's"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -38,7 +38,14 @@ pub fn draw(panels: &[Panel]) -> String {
     for (k, contender) in Contender::ALL.into_iter().enumerate() {
         let x = LEFT + k as f64 * 170.0;
         let y = HEIGHT + 12.0;
-        put(&mut svg, &format!("<line class=\"line {}\" x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\"/>", class(contender), x + 34.0));
+        put(
+            &mut svg,
+            &format!(
+                "<line class=\"line {}\" x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\"/>",
+                class(contender),
+                x + 34.0
+            ),
+        );
         put(&mut svg, &format!("<text x=\"{}\" y=\"{}\">{}</text>", x + 42.0, y + 4.0, contender.name()));
     }
     svg + "</svg>\n"
@@ -57,17 +64,47 @@ fn draw_panel(svg: &mut String, panel: &Panel, left: f64) {
     for k in 0..=(top / step).round() as usize {
         let (ns, y) = (k as f64 * step, y(k as f64 * step));
         put(svg, &format!("<line class=\"grid\" x1=\"{x0}\" y1=\"{y:.1}\" x2=\"{x1}\" y2=\"{y:.1}\"/>"));
-        put(svg, &format!("<text class=\"faint\" text-anchor=\"end\" x=\"{}\" y=\"{:.1}\">{ns}</text>", x0 - 8.0, y + 4.0));
+        put(
+            svg,
+            &format!(
+                "<text class=\"faint\" text-anchor=\"end\" x=\"{}\" y=\"{:.1}\">{ns}</text>",
+                x0 - 8.0,
+                y + 4.0
+            ),
+        );
     }
     for (k, name) in panel.names.iter().enumerate() {
-        put(svg, &format!("<text text-anchor=\"middle\" x=\"{:.1}\" y=\"{}\">{name}</text>", x(k), y0 + 18.0));
+        put(
+            svg,
+            &format!("<text text-anchor=\"middle\" x=\"{:.1}\" y=\"{}\">{name}</text>", x(k), y0 + 18.0),
+        );
     }
-    put(svg, &format!("<text class=\"faint\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>", (x0 + x1) / 2.0, y0 + 36.0, panel.axis));
+    put(
+        svg,
+        &format!(
+            "<text class=\"faint\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>",
+            (x0 + x1) / 2.0,
+            y0 + 36.0,
+            panel.axis
+        ),
+    );
     for (contender, line) in &panel.lines {
-        let points: Vec<String> = line.iter().enumerate().map(|(k, &ns)| format!("{:.1},{:.1}", x(k), y(ns))).collect();
-        put(svg, &format!("<polyline class=\"line {}\" points=\"{}\"/>", class(*contender), points.join(" ")));
+        let points: Vec<String> =
+            line.iter().enumerate().map(|(k, &ns)| format!("{:.1},{:.1}", x(k), y(ns))).collect();
+        put(
+            svg,
+            &format!("<polyline class=\"line {}\" points=\"{}\"/>", class(*contender), points.join(" ")),
+        );
         for (k, &ns) in line.iter().enumerate() {
-            put(svg, &format!("<circle class=\"dot {}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"/>", class(*contender), x(k), y(ns)));
+            put(
+                svg,
+                &format!(
+                    "<circle class=\"dot {}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"/>",
+                    class(*contender),
+                    x(k),
+                    y(ns)
+                ),
+            );
         }
     }
 }

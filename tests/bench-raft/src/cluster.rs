@@ -55,7 +55,8 @@ impl<N: Node> Cluster<N> {
         let mut nodes: Vec<N> = voters.iter().map(|&id| N::new(id, &voters, tuning)).collect();
         nodes[0].campaign();
         let applied = vec![0; nodes.len()];
-        let mut cluster = Cluster { nodes, applied, applied_bytes: 0, messages: 0, cut_off: None, out: Vec::new() };
+        let mut cluster =
+            Cluster { nodes, applied, applied_bytes: 0, messages: 0, cut_off: None, out: Vec::new() };
         cluster.pump();
         cluster
     }

@@ -33,15 +33,24 @@ pub struct Panel {
 /// Measures all three.
 pub fn measure() -> Vec<Panel> {
     vec![
-        panel("An entry, as the log grows", "entries in the log", &LENGTHS, |who, length| with(who, Longer { length })),
+        panel("An entry, as the log grows", "entries in the log", &LENGTHS, |who, length| {
+            with(who, Longer { length })
+        }),
         panel("An entry, by cluster size", "nodes", &SIZES, |who, size| {
             1e9 / sample(who, size, BATCH, 20_000).entries_per_second()
         }),
-        panel("Catching up, for each missed entry", "entries missed", &LAGS, |who, lag| with(who, Lag { lag })),
+        panel("Catching up, for each missed entry", "entries missed", &LAGS, |who, lag| {
+            with(who, Lag { lag })
+        }),
     ]
 }
 
-fn panel(title: &'static str, axis: &'static str, values: &[u64], cost: impl Fn(Contender, u64) -> f64) -> Panel {
+fn panel(
+    title: &'static str,
+    axis: &'static str,
+    values: &[u64],
+    cost: impl Fn(Contender, u64) -> f64,
+) -> Panel {
     let mut lines: Vec<(Contender, Vec<f64>)> = Contender::ALL.map(|who| (who, Vec::new())).into();
     for &value in values {
         let mut samples = [const { Vec::new() }; 3];

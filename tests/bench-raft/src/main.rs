@@ -79,7 +79,8 @@ fn parse() -> Result<Options, String> {
     let mut options = Options { rounds: 9, entries: 50_000, growth: true, profile: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut number = |name| args.next().and_then(|n| n.parse().ok()).ok_or(format!("{name} needs a number"));
+        let mut number =
+            |name| args.next().and_then(|n| n.parse().ok()).ok_or(format!("{name} needs a number"));
         match arg.as_str() {
             "--rounds" => options.rounds = number("--rounds")?,
             "--entries" => options.entries = number("--entries")?,
@@ -88,9 +89,12 @@ fn parse() -> Result<Options, String> {
                 let name = args.next().unwrap_or_default();
                 let contender = Contender::ALL.into_iter().find(|c| c.flag() == name);
                 let batch = args.next().and_then(|n| n.parse().ok());
-                options.profile = Some((contender.ok_or("--profile needs a name")?, batch.ok_or("and a batch size")?));
+                options.profile =
+                    Some((contender.ok_or("--profile needs a name")?, batch.ok_or("and a batch size")?));
             }
-            _ => return Err(format!("{arg} is not understood; see the head of tests/bench-raft/src/main.rs")),
+            _ => {
+                return Err(format!("{arg} is not understood; see the head of tests/bench-raft/src/main.rs"));
+            }
         }
     }
     if options.rounds == 0 || options.entries == 0 {
@@ -112,11 +116,14 @@ fn print_table(results: &[[Vec<Sample>; 3]; 3], options: &Options) {
         options.entries,
         options.rounds
     );
-    println!("batch  library                 entries/s   (slowest … fastest)   ns/entry   allocations/entry   messages/entry");
+    println!(
+        "batch  library                 entries/s   (slowest … fastest)   ns/entry   allocations/entry   messages/entry"
+    );
     for (batch, samples) in BATCHES.iter().zip(results) {
         for (contender, samples) in Contender::ALL.into_iter().zip(samples) {
             let speeds = samples.iter().map(Sample::entries_per_second);
-            let (low, high) = speeds.fold((f64::MAX, 0.0_f64), |(low, high), speed| (low.min(speed), high.max(speed)));
+            let (low, high) =
+                speeds.fold((f64::MAX, 0.0_f64), |(low, high), speed| (low.min(speed), high.max(speed)));
             println!(
                 "{batch:>5}  {:<22} {:>10.0}   {:>9.0} … {:>9.0}   {:>8.0}   {:>17.2}   {:>14.3}",
                 contender.name(),

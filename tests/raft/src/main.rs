@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use verdict::Layers;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -9,6 +12,14 @@ fn main() -> ExitCode {
     let number = |name: &str, default: u64| value(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     if arguments.iter().any(|a| a == "--bench") {
         raft_tests::sim::bench(number("--count", 200));
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|a| a == "--explain") {
+        let only = value("--only").unwrap_or_default();
+        let budget = Duration::from_secs(number("--budget", 20));
+        let bit = |bit: u64| number("--layers", 15) >> bit & 1 == 1;
+        let layers = Layers { relation: bit(0), invariants: bit(1), liveness: bit(2), determinism: bit(3) };
+        raft_tests::sim::explain(&only, number("--from", 0), number("--count", 1_000), budget, layers);
         return ExitCode::SUCCESS;
     }
     if arguments.iter().any(|a| a == "--soak") {

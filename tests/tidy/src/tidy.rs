@@ -83,13 +83,15 @@ fn every_golden_file_is_run() {
     let tree = Tree::read();
     complain(tree.files.iter().filter(|file| file.path.contains("/golden/")).filter_map(|file| {
         let (package, rest) = file.path.split_once("/golden/")?;
-        let folder =
-            rest.rsplit_once('/').map_or("golden".to_owned(), |(folder, _)| format!("golden/{folder}"));
-        let stem = rest.rsplit('/').next()?.split('.').next()?;
         let package = package.split("/tests").next()?;
-        let runs = |source: &&tree::File| source.text.contains(&folder) || source.text.contains(stem);
-        let is_run =
-            tree.rust().filter(|source| source.path.starts_with(package)).any(|source| runs(&source));
+        // A test may name the file, or any folder that it lies in and that the test walks through.
+        let parts: Vec<&str> = rest.split('/').collect();
+        let folders = (1..parts.len()).map(|depth| format!("golden/{}", parts[..depth].join("/")));
+        let stem = parts.last()?.split('.').next()?.to_owned();
+        let names: Vec<String> = folders.chain([stem, "tests/golden\"".to_owned()]).collect();
+        let in_package = |source: &&tree::File| source.path.starts_with(&format!("{package}/"));
+        let names_it = |source: &tree::File| names.iter().any(|name| source.text.contains(name.as_str()));
+        let is_run = tree.rust().filter(in_package).any(names_it);
         (!is_run).then(|| format!("{}: no test of {package} names it or its folder", file.path))
     }));
 }

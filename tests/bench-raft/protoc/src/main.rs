@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Some("--include_imports" | "--include_source_info") => {}
             Some("-o") => out = args.next().map(PathBuf::from),
             Some("-I") => includes.extend(args.next().map(PathBuf::from)),
-            Some(flag) if flag.starts_with('-') => return Err(format!("argument {flag} is not understood").into()),
+            Some(flag) if flag.starts_with('-') => {
+                return Err(format!("argument {flag} is not understood").into());
+            }
             _ => files.push(PathBuf::from(arg)),
         }
     }

@@ -105,12 +105,6 @@ impl Ghost {
         self.committed.push(entry);
     }
 
-    /// Whom `voter` was seen to vote for in `term`.
-    pub fn vote_of(&self, voter: u64, term: Term) -> Option<u64> {
-        let found = self.votes.binary_search_by_key(&(voter, term), |&(voter, term, _)| (voter, term));
-        found.ok().map(|at| self.votes[at].2)
-    }
-
     /// Takes note of a vote that was sent; returns another candidate who got it before.
     pub fn note_vote(&mut self, voter: u64, term: Term, candidate: u64) -> Option<u64> {
         match self.votes.binary_search_by_key(&(voter, term), |&(voter, term, _)| (voter, term)) {

@@ -88,7 +88,6 @@ pub struct Setup {
 pub(crate) struct Judge {
     layers: Layers,
     election_ticks: u32,
-    face: Face,
 }
 
 impl Judge {
@@ -141,7 +140,7 @@ impl Checker {
         let highest = setup.voters.iter().copied().max().unwrap_or(0);
         assert!((highest as usize) < PEERS_MAX, "peer {highest} is too many");
         Checker {
-            judge: Judge { layers, election_ticks: setup.election_ticks, face: setup.face },
+            judge: Judge { layers, election_ticks: setup.election_ticks },
             ghost: Ghost::default(),
             nodes: Vec::new(),
             findings: Vec::new(),

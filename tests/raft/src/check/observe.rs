@@ -76,7 +76,7 @@ pub fn heard(view: &mut View, ghost: &Ghost, input: Input<'_>) {
                 view.lead.acked.raise(message.from, index);
             }
         }
-        Input::TransferLeader(target) => view.wanted_leader = target,
+        Input::TransferLeader(target) => view.wanted = view.wanted.with(target),
         Input::ReadIndex(context) => view.reads.push((context.to_vec(), ghost.commit())),
         _ => {}
     }
@@ -86,7 +86,7 @@ pub fn heard(view: &mut View, ghost: &Ghost, input: Input<'_>) {
     if let Input::Step(message) = input
         && message.msg_type() == MessageType::MsgTransferLeader
     {
-        view.wanted_leader = message.from;
+        view.wanted = view.wanted.with(message.from);
     }
 }
 
@@ -107,7 +107,8 @@ pub fn log_change(view: &View, input: Input<'_>, post: &Status, core: &Core) -> 
         }
         if message.msg_type() == MessageType::MsgAppend && message.term >= view.now.term {
             let end = message.index + message.entries.len() as u64;
-            let start = message.index.max(view.log.base() + 1);
+            // Compacted entries cannot be asked for, and cannot change.
+            let start = message.index.max(view.log.base() + 1).max(post.first_index);
             let differs = |&index: &Index| view.log.term(index) != core.log_term(index);
             if let Some(from) = (start..=end.min(last.index).min(post.last.index)).find(differs) {
                 return Change::From(from);
@@ -176,6 +177,12 @@ pub fn update(
             view.log.push(core.log_term(index).unwrap_or_default());
         }
     }
+    if let Input::ApplyConfChange(change) = input
+        && !view.group.voters.has(change.node_id)
+    {
+        // Should it come back, its leader starts anew with it.
+        view.lead.matched.clear(change.node_id);
+    }
     if post.role == Role::Leader {
         if post.commit > pre.commit {
             view.commit_voters = view.group.voters;
@@ -191,6 +198,9 @@ pub fn update(
         }
     } else if post.commit > pre.commit {
         view.commit_voters = Peers::default();
+    }
+    if matches!(input, Input::Advance) {
+        view.handed.is_out = false;
     }
     super::relation::timer::update(view, input, pre, post);
     view.now = *post;

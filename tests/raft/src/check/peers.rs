@@ -102,6 +102,13 @@ impl PerPeer {
         }
     }
 
+    /// Puts the number of peer `id` back to 0.
+    pub fn clear(&mut self, id: u64) {
+        if let Some(number) = self.0.get_mut(id as usize) {
+            *number = 0;
+        }
+    }
+
     /// The peers of `among` whose number is at least `value`.
     pub fn at_least(&self, value: u64, among: Peers) -> Peers {
         among.iter().filter(|&id| self.get(id) >= value).fold(Peers::default(), Peers::with)

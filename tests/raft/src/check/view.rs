@@ -195,8 +195,8 @@ pub struct View {
     pub timers: Timers,
     /// Its Readys.
     pub handed: Handed,
-    /// Peer that it was last asked to hand leadership to, while not leading.
-    pub wanted_leader: u64,
+    /// Peers that it was asked to hand leadership to, or to pass the wish on for.
+    pub wanted: Peers,
     /// Indexes of membership changes in its log, as far as handed out.
     pub conf_changes: Vec<Index>,
     /// Reads asked for: (context, commit index of the group at that time).

@@ -21,6 +21,9 @@ use crate::check::{Rule, Violation};
 const PATIENCE: u64 = 50;
 /// A leader that everybody follows is watched for so many election timeouts.
 const WATCHED: u64 = 10;
+/// After the healing, a leader that all seem to follow may still be one that some have not heard of for a while, and whose
+/// messages are still under way.
+const GRACE_US: u64 = 500_000;
 /// How often the acts look at the group.
 const WATCH_US: u64 = 10_000;
 /// How long the leader stays down in the last act.
@@ -48,6 +51,8 @@ pub struct Acts {
     stage: Stage,
     /// The last act has been played.
     fell: bool,
+    /// The group is not called settled before.
+    settles_at: u64,
     /// When something last moved, and how far everything was then.
     moved: (u64, Progress),
     /// Cuts of the plan that are in force.
@@ -76,6 +81,7 @@ impl Acts {
         Acts {
             stage: Stage::Chaos,
             fell: false,
+            settles_at: 0,
             moved: (0, Progress::default()),
             cuts: Vec::new(),
             ever: members.clone(),
@@ -122,9 +128,10 @@ impl World<'_> {
         match self.acts.stage {
             Stage::Chaos => {
                 self.heal()?;
+                self.acts.settles_at = self.now + GRACE_US;
                 self.enter(Stage::Settle);
             }
-            Stage::Settle if self.agrees() => self.settled(),
+            Stage::Settle if self.now >= self.acts.settles_at && self.agrees() => self.settled(),
             Stage::Watched { until, term, leader } => self.watch_leader(until, term, leader)?,
             Stage::Serve { command } => self.serve(command)?,
             Stage::Fall { leader, life } => self.fall(leader, life)?,

@@ -83,7 +83,13 @@ impl World<'_> {
         node.ready = None;
         node.applying.clear();
         node.apply_busy = false;
-        node.backlog.clear();
+        for event in std::mem::take(&mut node.backlog) {
+            // What waited at a stopped process is lost with it, and its sender hears of it as of any loss.
+            if let Event::Deliver { slot } = event {
+                let flying = self.net.take(slot);
+                self.lost(&flying);
+            }
+        }
         self.told(i, super::story::What::Crash { lost });
         self.fold_event(i, 2, keep as u64);
     }
@@ -189,9 +195,10 @@ impl World<'_> {
         }
         self.seam(i)?;
         let id = self.nodes[i].id;
-        if self.layers.invariants || self.layers.liveness {
-            for entry in &entries {
-                self.clients.applied(id, entry)?;
+        for entry in &entries {
+            let applied = self.clients.applied(id, entry);
+            if self.layers.liveness {
+                applied?;
             }
         }
         self.told(i, super::story::What::Apply(&entries));

@@ -14,7 +14,7 @@
 //! | `story.rs`, `shrink.rs` | explaining a failure |
 //! | `soak.rs` | many runs, and how fast they are |
 //!
-//! Entry points: [`draw_plan`], [`run`], `shrink`.
+//! Entry points: [`draw_plan`], [`run`], [`shrink()`].
 
 mod acts;
 mod actions;
@@ -27,7 +27,7 @@ mod judge;
 pub mod laws;
 mod net;
 mod node;
-mod panics;
+pub mod panics;
 mod profile;
 mod rng;
 mod schedule;
@@ -40,6 +40,6 @@ mod world;
 pub use judge::{Outcome, Verdict, run};
 pub use panics::{Panic, catch};
 pub use profile::{Profile, SimTest};
-//pub use shrink::shrink;
-pub use soak::{bench, soak};
+pub use shrink::shrink;
+pub use soak::{bench, explain, soak};
 pub use swarm::{calm_knobs, draw_plan};

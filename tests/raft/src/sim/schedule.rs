@@ -66,7 +66,7 @@ impl World<'_> {
             Step::Applied { .. } => self.on_apply_done(i, life),
             Step::Crash { keep, .. } => {
                 self.took(*step);
-                self.crash_keeping(i, keep as usize);
+                self.crash_keeping(i, usize::try_from(keep).unwrap_or(usize::MAX));
                 Ok(())
             }
             Step::CrashAtSeam { calls, keep, .. } => {

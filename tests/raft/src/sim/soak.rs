@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use verdict::Layers;
+use verdict::{Failure, Layers};
 
 use super::judge::{Verdict, play, run};
 use super::profile::{Profile, SimTest};
+use super::shrink::shrink;
 use super::swarm::draw_plan;
 use super::world::TICK_US;
 use crate::core::Face;
@@ -33,7 +34,7 @@ pub const PROFILES: [SimTest; 6] = [
 /// Prints how many virtual seconds a wall second holds, for each profile with three and with five peers, with and without
 /// the checks.
 pub fn bench(seeds: u64) {
-    println!("virtual seconds per second on one core        3 peers   5 peers");
+    println!("virtual seconds per second on one core          3 peers   5 peers");
     for test in PROFILES {
         for (layers, with) in [(Layers::ALL, "all checks"), (NO_CHECKS, "no checks")] {
             let speeds = [&[3u64] as &[u64], &[5]].map(|nodes| {
@@ -48,18 +49,42 @@ pub fn bench(seeds: u64) {
     }
 }
 
-/// Virtual seconds, and thousands of events, per wall second.
-#[expect(clippy::disallowed_methods, reason = "this measures wall time")]
+/// Virtual seconds, and thousands of events, per second on the CPU.
 fn speed(test: &SimTest, layers: Layers, seeds: u64) -> (f64, f64) {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let (mut virtual_us, mut events) = (0, 0);
     for seed in 0..seeds {
         let played = play(test, &draw_plan(test, seed), layers, false);
         virtual_us += played.cost.ticks * TICK_US;
         events += played.cost.events;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = start.seconds();
     (virtual_us as f64 / 1e6 / seconds, events as f64 / 1e3 / seconds)
+}
+
+/// Measures time on the CPU where the system tells it, so that a busy machine does not look like slow code; wall time
+/// elsewhere.
+struct Stopwatch {
+    on_cpu: Option<u64>,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
+    fn start() -> Stopwatch {
+        Stopwatch { on_cpu: on_cpu_ns(), wall: Instant::now() }
+    }
+
+    fn seconds(&self) -> f64 {
+        match (self.on_cpu, on_cpu_ns()) {
+            (Some(before), Some(now)) => (now - before) as f64 / 1e9,
+            _ => self.wall.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+fn on_cpu_ns() -> Option<u64> {
+    fs::read_to_string("/proc/self/schedstat").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// Runs seeds `from..from + count`, each with the next profile in turn, and prints how it goes. With a state file it goes on
@@ -97,6 +122,43 @@ pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> 
     Ok(failures == 0)
 }
 
+/// Looks for the first failing seed of one profile from `from` on, makes it small within `budget`, and prints it.
+#[expect(clippy::disallowed_methods, reason = "this shows how long it took")]
+pub fn explain(only: &str, from: u64, count: u64, budget: Duration, layers: Layers) {
+    let Some(test) = PROFILES.into_iter().find(|test| test.name.contains(only)) else { return };
+    for seed in from..from + count {
+        let plan = draw_plan(&test, seed);
+        let Verdict::Failed(failure) = run(&test, &plan, layers, false, false).verdict else { continue };
+        println!("seed {seed}, {} faults, {} operations, {} events", plan.faults.len(), plan.operations.len(), failure.events);
+        print_failure(&failure);
+        let start = Instant::now();
+        let small = shrink(&test, &plan, &failure.findings[0].rule, layers, budget);
+        println!(
+            "after {:.1} s: {} faults, {} operations, {} steps",
+            start.elapsed().as_secs_f64(),
+            small.faults.len(),
+            small.operations.len(),
+            small.schedule.len()
+        );
+        if let Verdict::Failed(failure) = run(&test, &small, layers, false, false).verdict {
+            println!("{} events", failure.events);
+            print_failure(&failure);
+        }
+        println!("{:?}", small.schedule);
+        return;
+    }
+    println!("{count} runs passed");
+}
+
+fn print_failure(failure: &Failure) {
+    for finding in &failure.findings {
+        println!("  {} {} [{}]: {}", finding.rule, finding.title, finding.section, finding.seen);
+    }
+    for line in &failure.story {
+        println!("    {line}");
+    }
+}
+
 /// Runs one seed, and prints why it fails if it does.
 fn passes(test: &SimTest, seed: u64) -> bool {
     let plan = draw_plan(test, seed);
@@ -109,12 +171,7 @@ fn passes(test: &SimTest, seed: u64) -> bool {
         }
         Verdict::Failed(failure) => {
             println!("{} seed {seed}: {:?}", test.name, failure.kind);
-            for finding in &failure.findings {
-                println!("  {} {} [{}]: {}", finding.rule, finding.title, finding.section, finding.seen);
-            }
-            for line in &failure.story {
-                println!("    {line}");
-            }
+            print_failure(&failure);
             false
         }
     }

@@ -79,6 +79,8 @@ pub struct Recorder {
     pub steps: Vec<Step>,
     /// Where in `steps` the step stands that is being taken.
     begun: usize,
+    /// For each event, the step that made it.
+    made_by: Vec<usize>,
 }
 
 impl Recorder {
@@ -109,11 +111,18 @@ impl Recorder {
         let before = self.last_at.insert(event.node, at);
         self.causes.push([before, cause]);
         self.weighty.push(weighty);
+        self.made_by.push(self.begun);
         self.events.push(event);
     }
 
     /// The causal past of the last event at `node` (of all peers if 0), as far as it changed something.
     fn past(&self, node: u64) -> Vec<usize> {
+        // A message is told where it arrives; one that does not arrive in this past does not matter.
+        let matters = |at: &usize| self.weighty[*at] && !is_sending(&self.events[*at]);
+        self.whole_past(node).into_iter().filter(matters).collect()
+    }
+
+    fn whole_past(&self, node: u64) -> BTreeSet<usize> {
         let mut todo: Vec<usize> = match self.last_at.get(&node) {
             Some(at) if node != 0 => vec![*at],
             _ => self.last_at.iter().filter(|(peer, _)| **peer != 0).map(|(_, at)| *at).collect(),
@@ -124,9 +133,26 @@ impl Recorder {
                 todo.extend(self.causes[at].iter().flatten());
             }
         }
-        // A message is told where it arrives; one that does not arrive in this past does not matter.
-        let matters = |at: &usize| self.weighty[*at] && !is_sending(&self.events[*at]);
-        past.into_iter().filter(matters).collect()
+        past
+    }
+
+    /// The steps in the causal past of the last event at `node`. With `bare`, ticks are left out, and one that made a peer
+    /// campaign is told as just that.
+    pub fn steps_that_matter(&self, node: u64, bare: bool) -> Vec<Step> {
+        let mut matters = vec![false; self.steps.len() + 1];
+        let mut weighs = vec![false; self.steps.len() + 1];
+        for at in self.whole_past(node) {
+            // What was noted before a step has pushed it one place on since.
+            for step in [self.made_by[at], self.made_by[at] + 1] {
+                matters[step.min(self.steps.len())] = true;
+                weighs[step.min(self.steps.len())] |= self.weighty[at];
+            }
+        }
+        let told = |(at, step): (usize, &Step)| match *step {
+            Step::Tick { node, .. } if bare => weighs[at].then_some(Step::Campaign { node }),
+            step => Some(step),
+        };
+        self.steps.iter().enumerate().filter(|(at, _)| matters[*at]).filter_map(told).collect()
     }
 
     /// How many events the explanation takes.

@@ -56,6 +56,9 @@ const EXACT_LIMIT_MS: u64 = 10_000;
 /// Backstop for a shard of a simulation's seeds, and for a search.
 const LONG_LIMIT_MS: u64 = 120_000;
 
+/// Lines of a story that are shown: the last ones.
+const STORY_LINES: usize = 40;
+
 /// An exact test.
 const fn exact(
     part: &'static str,
@@ -156,11 +159,13 @@ impl Test {
             why,
             node: 0,
         };
-        let story = story::take();
+        let mut story = story::take();
+        let events = story.len() as u64;
+        story.drain(..story.len().saturating_sub(STORY_LINES));
         Failure {
             kind: FailureKind::Broken,
             findings: vec![finding],
-            events: story.len() as u64,
+            events,
             story,
             seed: None,
             plan: None,

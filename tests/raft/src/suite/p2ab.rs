@@ -5,12 +5,12 @@ use crate::unit::p2ab::{answers, catch_up, commit, flow, follower, group, leader
 
 const PART: &str = "2ab";
 const LOG: &str = "2a-replication.md#log";
-const LEADER: &str = "2a-replication.md#leader";
-const FOLLOWER: &str = "2a-replication.md#follower";
+const LEADER: &str = "2a-replication.md#append";
+const FOLLOWER: &str = "2a-replication.md#append";
 const COMMIT: &str = "2a-replication.md#commit";
-const ANSWERS: &str = "2a-replication.md#answers";
-const VOTES: &str = "2a-replication.md#up-to-date";
-const FLOW: &str = "2a-replication.md#flow";
+const ANSWERS: &str = "2a-replication.md#responses";
+const VOTES: &str = "2a-replication.md#votes";
+const FLOW: &str = "2a-replication.md#flow-control";
 
 /// The tests, in order.
 #[rustfmt::skip]

@@ -339,6 +339,13 @@ impl Peer {
         self.sends().into_iter().filter(|message| msg::is(message, kind)).collect()
     }
 
+    /// The host drops the log up to `index`, all of which is applied.
+    pub fn compacts(&mut self, index: Index) {
+        story::note(format!("the log of peer {} is compacted up to {index}", self.id()));
+        self.core.storage_mut().compact(index);
+        self.core.storage_mut().sync();
+    }
+
     /// The process dies and starts again from what is on disk; the state machine kept what it applied.
     pub fn restarts(self) -> Check<Peer> {
         let Peer { core, config, face, .. } = self;

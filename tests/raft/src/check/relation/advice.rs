@@ -41,7 +41,8 @@ fn append(case: &Case<'_>, append: &Message, findings: &mut Vec<Violation>) {
     if append.term != case.post.term || case.leads() {
         return;
     }
-    let held = holds(case, LogId { term: append.log_term, index: append.index });
+    // An append that begins below the commit index may be taken for old news.
+    let held = append.index >= case.pre.commit && holds(case, LogId { term: append.log_term, index: append.index });
     if held && case.change == Change::None && conflict(case, append).is_some_and(|first| first > case.pre.commit) {
         advise(findings, &rules::TAKE_APPEND, case.id, || case.tell("The entries of a matching append were not taken"));
     }

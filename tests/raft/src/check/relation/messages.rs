@@ -1,7 +1,7 @@
 //! What a peer may say: the messages of a `Ready`, against what the peer knows.
 
 use proto::eraftpb::{Message, MessageType};
-use raft::{Index, LogId, Ready, Role};
+use raft::{Index, LogId, Ready};
 
 use super::super::{Violation, advise, describe_message, describe_status, rules};
 use super::{Judge, Verdict};
@@ -214,9 +214,8 @@ impl Says<'_> {
 
     fn transfer(&self) -> Verdict {
         let Says { view, message, .. } = *self;
-        let follower = view.now.role != Role::Leader || message.term != view.now.term;
-        self.ensure(message.from == view.wanted_leader || !follower, &rules::TRANSFER, || {
-            format!("Passed on as a wish for {}; the wish was for {}", message.from, view.wanted_leader)
+        self.ensure(view.wanted.has(message.from), &rules::TRANSFER, || {
+            format!("Passed on as a wish for {}; the wishes were for {}", message.from, view.wanted)
         })
     }
 }

@@ -52,7 +52,9 @@ pub fn update(view: &mut View, input: Input<'_>, pre: &Status, post: &Status) {
     let mut reset = false;
     let mut excuse = changed;
     match input {
-        Input::Tick | Input::Campaign => reset = campaigned(pre, post),
+        Input::Tick => reset = campaigned(pre, post),
+        // To ask for pre-votes because the caller wants it is no election: the timer may run on.
+        Input::Campaign => reset = campaigned(pre, post) && post.role == Role::Candidate,
         Input::Step(message) => {
             let of_leader = message.term == post.term && message.from == post.leader_id && post.role == Role::Follower;
             let kind = message.msg_type();

@@ -1,0 +1,167 @@
+//! The kill matrix: for each planted bug, what catches it, how soon, and what each layer of checks would catch alone.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use verdict::{Layers, TestKind};
+
+use super::selftest::{cause, judge};
+use super::zoo::{Animal, Kind, Zoo};
+use crate::grade::{Options, Silent, TestResult, run_part};
+use crate::report::scorecard::short;
+use crate::stamp::Stamper;
+
+/// Where the table is kept; the book shows it.
+pub const FILE: &str = "labs/bugs/matrix.md";
+
+/// A bug that no exact test catches must fall to so many of [`BASES`] base seeds.
+const NEEDED: u64 = 99;
+const BASES: u64 = 100;
+
+const NONE: Layers = Layers { relation: false, invariants: false, liveness: false, determinism: false };
+
+/// The layers that are tried alone.
+const ALONE: [(&str, Layers); 4] = [
+    ("relation", Layers { relation: true, ..NONE }),
+    ("invariants", Layers { invariants: true, ..NONE }),
+    ("liveness", Layers { liveness: true, ..NONE }),
+    ("determinism", Layers { determinism: true, ..NONE }),
+];
+
+/// One row.
+struct Row {
+    /// Exact tests that fail.
+    exact: Vec<String>,
+    /// What random runs say with all checks on.
+    random: Option<Hit>,
+    /// What each layer says alone.
+    alone: Vec<Option<Hit>>,
+    /// What the search says.
+    search: Option<Hit>,
+    /// Of [`BASES`] base seeds, how many catch it; `None` if exact tests do.
+    bases: Option<u64>,
+}
+
+struct Hit {
+    test: String,
+    by: String,
+    runs: u64,
+}
+
+impl Hit {
+    fn of(result: &TestResult) -> Hit {
+        let passed = result.failure.as_ref().map_or(0, |failure| failure.passed_before);
+        Hit { test: short(&result.info.name).into(), by: cause(result), runs: passed + 1 }
+    }
+}
+
+impl Row {
+    fn caught(&self) -> bool {
+        !self.exact.is_empty() || self.random.is_some() || self.search.is_some()
+    }
+
+    fn sure(&self) -> bool {
+        self.caught() && self.bases.is_none_or(|caught| caught >= NEEDED)
+    }
+}
+
+/// Makes the table, prints it, and writes it to [`FILE`]. `sure`: also try a hundred base seeds where it matters.
+pub fn run(root: &Path, only: Option<&str>, sure: bool) -> Result<u8> {
+    let stamper = Stamper::new(root)?;
+    let zoo = Zoo::open(root, &stamper)?;
+    let bugs: Vec<&Animal> =
+        zoo.of(Kind::Bug).filter(|bug| only.is_none_or(|o| bug.id.contains(o))).collect();
+    let mut rows = Vec::new();
+    for (n, bug) in bugs.iter().enumerate() {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K  … {}/{}  {}", n + 1, bugs.len(), bug.id);
+            let _ = std::io::stderr().flush();
+        }
+        rows.push(row(&stamper, &zoo, bug, sure).with_context(|| bug.id.clone())?);
+    }
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+    let table = render(&bugs, &rows);
+    print!("{table}");
+    if only.is_none() {
+        std::fs::write(root.join(FILE), &table).with_context(|| format!("cannot write {FILE}"))?;
+    }
+    let good = rows.iter().filter(|row| row.sure()).count();
+    println!("\nbugs: {good}/{} caught", rows.len());
+    Ok(u8::from(good < rows.len()))
+}
+
+fn row(stamper: &Stamper, zoo: &Zoo, bug: &Animal, sure: bool) -> Result<Row> {
+    let part = stamper.course().part(&bug.part)?;
+    let first = |kind, layers, base_seed| -> Result<Option<Hit>> {
+        let options = Options { kinds: vec![kind], layers, base_seed, stop_early: true, ..Options::bare() };
+        Ok(judge(stamper, part, zoo.with(bug), &options)?.first.as_ref().map(Hit::of))
+    };
+    let exact = Options { kinds: vec![TestKind::Unit], ..Options::bare() };
+    let (_, exact) = run_part(part, zoo.with(bug), stamper.course(), &exact, &Silent)?;
+    let failed = exact.into_iter().filter(|result| result.points < result.info.points);
+    let exact: Vec<String> = failed.map(|result| short(&result.info.name).to_string()).collect();
+    let random = first(TestKind::Simulation, Layers::ALL, 1)?;
+    let alone =
+        ALONE.iter().map(|(_, layers)| first(TestKind::Simulation, *layers, 1)).collect::<Result<_>>()?;
+    let search = first(TestKind::Search, Layers::ALL, 1)?;
+    let mut bases = None;
+    if sure && exact.is_empty() {
+        let mut caught = 0;
+        for base in 1..=BASES {
+            let hit = first(TestKind::Simulation, Layers::ALL, base)?;
+            caught += u64::from(hit.is_some() || first(TestKind::Search, Layers::ALL, base)?.is_some());
+        }
+        bases = Some(caught);
+    }
+    Ok(Row { exact, random, alone, search, bases })
+}
+
+fn render(bugs: &[&Animal], rows: &[Row]) -> String {
+    let mut text = String::new();
+    let count = |test: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| test(row)).count();
+    let _ = writeln!(
+        text,
+        "{} bugs are planted, {} are caught by their part. Alone would catch:\n",
+        rows.len(),
+        count(&Row::caught)
+    );
+    let _ = writeln!(text, "| layer | bugs |\n|---|---|");
+    let _ = writeln!(text, "| exact tests | {} |", count(&|row| !row.exact.is_empty()));
+    for (n, (name, _)) in ALONE.iter().enumerate() {
+        let _ = writeln!(text, "| random runs, {name} only | {} |", count(&|row| row.alone[n].is_some()));
+    }
+    let _ = writeln!(text, "| random runs, all checks | {} |", count(&|row| row.random.is_some()));
+    let _ = writeln!(text, "| search | {} |", count(&|row| row.search.is_some()));
+    let _ = writeln!(
+        text,
+        "\n| bug | part | what is wrong, and why somebody writes it | caught by | runs | exact tests | relation | invariants | liveness | determinism | search | base seeds |"
+    );
+    let _ = writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for (bug, row) in bugs.iter().zip(rows) {
+        let cell =
+            |hit: &Option<Hit>| hit.as_ref().map_or("–".into(), |hit| format!("{} ({})", hit.by, hit.runs));
+        let (by, runs) = match (row.exact.first(), &row.random, &row.search) {
+            (Some(test), ..) => (format!("`{test}`"), String::from("1")),
+            (None, Some(hit), _) => (format!("{} in `{}`", hit.by, hit.test), hit.runs.to_string()),
+            (None, None, Some(hit)) => (format!("{} in `{}`", hit.by, hit.test), hit.runs.to_string()),
+            (None, None, None) => ("**nothing**".into(), String::new()),
+        };
+        let alone: Vec<String> = row.alone.iter().map(cell).collect();
+        let bases = row.bases.map_or(String::new(), |caught| format!("{caught} of {BASES}"));
+        let what = format!("{}. *{}*", bug.title, bug.misconception).replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {what} | {by} | {runs} | {} | {} | {} | {bases} |",
+            bug.id,
+            bug.part,
+            row.exact.len(),
+            alone.join(" | "),
+            cell(&row.search)
+        );
+    }
+    text
+}

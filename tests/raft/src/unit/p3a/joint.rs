@@ -1,0 +1,95 @@
+//! Whole groups that change.
+
+use raft::{PeerId, Role};
+
+use crate::unit::fixture::Setup;
+use crate::unit::net::Net;
+use crate::unit::{Check, Promise, ensure, msg};
+
+const GROWS: Promise = Promise::new(
+    "thesis §4.1",
+    "a group grows and shrinks peer by peer without an outage, and all members agree on who belongs to it",
+    "moving data to another machine would stop the group, or split it",
+);
+
+/// The leader carries out one change; messages are delivered, heartbeats too.
+fn change(net: &mut Net, leader: PeerId, change: &proto::eraftpb::ConfChange) -> Check {
+    net.peer(leader).proposes_change(change)?;
+    let answer = net.peer(leader).answer.clone();
+    ensure!(GROWS, answer.is_ok(), "{leader} leads, and refused {:?} {}: {answer:?}", change.change_type(), change.node_id);
+    net.settle()?;
+    net.beats(leader, 4)
+}
+
+fn members(net: &mut Net, id: PeerId) -> Vec<PeerId> {
+    net.peer(id).core.conf_state().voters
+}
+
+/// Peer 4 joins by the log or, after compaction, by a snapshot; then peer 1, the leader, hands over and leaves.
+pub fn group_changes_peer_by_peer() -> Check {
+    for compacted in [false, true] {
+        let joining = if compacted { Setup::raw(4, 3).voters(&[]) } else { Setup::raw(4, 3) };
+        let old = (1..=3).map(|id| Setup::raw(id, 3).seed(id));
+        let mut net = Net::start(old.chain([joining]))?;
+        net.elect(1)?;
+        for data in ["a", "b"] {
+            net.propose(1, data)?;
+        }
+        net.beats(1, 1)?;
+        if compacted {
+            let applied = net.peer(1).status().applied;
+            net.peer(1).compacts(applied);
+        }
+        change(&mut net, 1, &msg::add(4))?;
+        for id in 1..=4 {
+            let known = members(&mut net, id);
+            ensure!(GROWS, known == [1, 2, 3, 4], "4 joined; to {id} the members are {known:?}");
+        }
+        net.propose(1, "c")?;
+        net.peer(1).core.transfer_leader(4);
+        net.peer(1).round()?;
+        net.settle()?;
+        ensure!(GROWS, net.leaders() == [4], "4 joined, and was to lead; {}", net.describe());
+        change(&mut net, 4, &msg::remove(1))?;
+        net.propose(4, "d")?;
+        net.beats(4, 2)?;
+        for id in 2..=4 {
+            let known = members(&mut net, id);
+            ensure!(GROWS, known == [2, 3, 4], "1 left; to {id} the members are {known:?}");
+            let digest = net.peer(id).core.storage().durable().digest;
+            let same = digest == net.peer(4).core.storage().durable().digest;
+            ensure!(GROWS, same, "a, b, c and d were proposed; {id} applied something else than 4 did");
+        }
+        for _ in 0..40 {
+            net.tick()?;
+        }
+        let kept = net.leaders() == [4] && net.peer(1).role() != Role::Leader;
+        ensure!(GROWS, kept, "4 leads, 1 left 40 ticks ago; {}", net.describe());
+    }
+    Ok(())
+}
+
+const PERSISTS: Promise = Promise::new(
+    "thesis §4.1",
+    "a peer that restarts belongs to the group of its last applied change",
+    "it would count with majorities of the past",
+);
+
+/// A group of three becomes one of two; then everybody restarts.
+pub fn membership_survives_a_restart() -> Check {
+    let mut net = Net::raw(3)?;
+    net.elect(1)?;
+    change(&mut net, 1, &msg::remove(3))?;
+    for id in [1, 2] {
+        net.restart(id)?;
+        let known = members(&mut net, id);
+        ensure!(PERSISTS, known == [1, 2], "3 left, then {id} restarted; its members: {known:?}");
+    }
+    net.isolate(3);
+    net.elect(2)?;
+    net.propose(2, "a")?;
+    net.beats(2, 1)?;
+    let given = net.given(1);
+    ensure!(PERSISTS, given == ["a"], "1 and 2 are the group; 1 applied {given:?}");
+    Ok(())
+}
