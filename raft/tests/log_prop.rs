@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(back, wrong_term, terms)| Step::TryAppend { back, wrong_term, terms }),
         3 => (0..4_u64).prop_map(|by| Step::Commit { by }),
         2 => (0..4_u64, 0..2_u64).prop_map(|(back, term_back)| Step::MaybeCommit { back, term_back }),
-        3 => (0..4_u64).prop_map(|bytes| Step::HandOut { bytes }),
+        3 => (0..9_u64).prop_map(|bytes| Step::HandOut { bytes }),
         2 => (0..3_u64).prop_map(|back| Step::Apply { back }),
         4 => Just(Step::TakeWrite),
         4 => Just(Step::ReportWrite),
@@ -94,8 +94,24 @@ struct Pair {
     top_term: u64,
 }
 
+/// An entry with one to three bytes of data.
 fn entry(index: u64, term: u64) -> Entry {
-    Entry { index, term, data: "x".into(), ..Entry::default() }
+    Entry { index, term, data: vec![b'x'; weight(index, term)].into(), ..Entry::default() }
+}
+
+fn weight(index: u64, term: u64) -> usize {
+    1 + ((3 * index + term) % 7 % 3) as usize
+}
+
+/// How many of the entries `low..high` of the model fit into `bytes`; one always does.
+fn fitting(model: &Model, low: u64, high: u64, bytes: u64) -> u64 {
+    let weights = (low..high).map(|index| weight(index, model.term(index).expect("inside the log")) as u64);
+    let mut sum = 0;
+    let fit = weights.take_while(|weight| {
+        sum += weight;
+        sum <= bytes
+    });
+    (fit.count() as u64).max(1).min(high - low)
 }
 
 fn id(snapshot: &Snapshot) -> LogId {
@@ -191,9 +207,9 @@ impl Pair {
     fn hand_out(&mut self, bytes: u64) {
         let waits = self.log.unstable_snapshot().is_some();
         let entries = self.log.next_committed_entries(bytes);
-        let open = self.model.committed - self.model.handed_out;
-        let expected = if waits || open == 0 { 0 } else { open.min(bytes.max(1)) };
-        assert_eq!(entries.len() as u64, expected, "each holds one byte");
+        let (next, end) = (self.model.handed_out + 1, self.model.committed + 1);
+        let expected = if waits || next == end { 0 } else { fitting(&self.model, next, end, bytes) };
+        assert_eq!(entries.len() as u64, expected);
         for entry in entries {
             self.model.handed_out += 1;
             assert_eq!(
@@ -273,9 +289,9 @@ impl Pair {
         assert_eq!(terms, model.terms);
         for low in model.base.index + 1..=model.last_index() {
             for high in low..=model.last_index() + 1 {
-                for bytes in [0, 1, 2, u64::MAX] {
+                for bytes in [0, 1, 2, 4, u64::MAX] {
                     let slice = log.slice(low, high, bytes).expect("inside the log");
-                    let count = (high - low).min(bytes.max(1));
+                    let count = if low < high { fitting(model, low, high, bytes) } else { 0 };
                     let indexes: Vec<u64> = slice.iter().map(|entry| entry.index).collect();
                     assert_eq!(
                         indexes,

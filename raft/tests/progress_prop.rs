@@ -292,3 +292,45 @@ fn a_longer_append_is_counted_after_a_change_of_state() {
     replicate.on_extended(3);
     assert_eq!((replicate.next, replicate.is_paused()), (4, true));
 }
+
+/// Refusals that were overtaken by what has been learned since change nothing: following them would only cost time.
+#[test]
+fn overtaken_refusals_change_nothing() {
+    let mut probe = Progress::new(9, MAX_INFLIGHT);
+    assert!(probe.maybe_decrease(8, 4));
+    let after = probe.clone();
+    assert_eq!(after.next, 5);
+    for rejected in [8, 3, 0] {
+        assert!(
+            !probe.maybe_decrease(rejected, 0),
+            "only the answer to the last probe counts, not that for {rejected}"
+        );
+    }
+    assert_eq!(probe, after);
+
+    let mut replicate = Progress::new(9, MAX_INFLIGHT);
+    assert!(replicate.maybe_update(6));
+    replicate.become_replicate();
+    replicate.on_sent(8);
+    let after = replicate.clone();
+    for rejected in [6, 2] {
+        assert!(!replicate.maybe_decrease(rejected, 0), "{rejected} is known to match");
+    }
+    assert_eq!(replicate, after);
+    assert!(replicate.maybe_decrease(8, 0));
+    assert_eq!(replicate.next, 7);
+}
+
+/// A change of state forgets what was on its way.
+#[test]
+fn a_change_of_state_empties_the_window() {
+    let mut progress = Progress::new(1, 1);
+    assert!(progress.maybe_update(1));
+    progress.become_replicate();
+    progress.on_sent(2);
+    assert!(progress.is_paused());
+    progress.become_probe();
+    assert!(!progress.is_paused());
+    progress.become_replicate();
+    assert!(!progress.is_paused());
+}

@@ -269,11 +269,14 @@ fn in_words(status: ExitStatus, limits: Limits) -> String {
 
 /// What the runtime printed tells an abort's cause. Only for the reader: the test has failed already.
 fn explain(how: &str, printed: &str) -> String {
-    if printed.contains("has overflowed its stack") {
-        format!("stack overflow (endless recursion?): {how}")
-    } else if printed.contains("memory allocation of") {
+    let says = |words: &[&str]| words.iter().any(|word| printed.contains(word));
+    if says(&["has overflowed its stack"]) {
+        format!("died of a stack overflow (endless recursion?): {how}")
+    } else if says(&["memory allocation of"]) {
         format!("ran out of memory: {how}")
-    } else if how.starts_with("aborted") && printed.contains("panicked at") {
+    } else if how.starts_with("aborted")
+        && says(&["panicked at", "non-unwinding panic", "panic in a destructor"])
+    {
         format!("panicked while it was already panicking (a panic in `Drop`?): {how}")
     } else {
         how.into()

@@ -3,7 +3,7 @@
 use verdict::{FailureKind, Finding, Strength};
 
 use super::scorecard::short;
-use super::text::{BAD, FAINT, STRONG, count, item, paint, tame};
+use super::text::{BAD, FAINT, STRONG, WIDTH, count, item, paint, tame, wrap};
 use crate::grade::build::CompileErrors;
 use crate::grade::{Graded, Options, Size, Status, TestResult};
 
@@ -20,11 +20,10 @@ pub fn failures(graded: &Graded, options: &Options) -> String {
     }
     if failed.len() > IN_FULL {
         let more: Vec<_> = failed[IN_FULL..].iter().map(|result| short(&result.info.name)).collect();
-        text.push_str(&format!(
-            "\n{} failed too; TEST=name explains one: {}\n",
-            count(more.len(), "more test", "more tests"),
-            more.join(", ")
-        ));
+        let all =
+            format!("{} failed too; TEST=name explains one:", count(more.len(), "more test", "more tests"));
+        text.push_str(&format!("\n{all}\n"));
+        wrap(&more.join(", "), WIDTH - 4).iter().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
     text
 }
@@ -32,7 +31,8 @@ pub fn failures(graded: &Graded, options: &Options) -> String {
 /// One failure.
 pub fn failure(result: &TestResult, options: &Options) -> String {
     let head = format!("{} {}", paint(BAD, "✘"), paint(STRONG, &result.info.name));
-    let mut text = format!("{head}  {}\n", paint(FAINT, format!("{} points", result.info.points)));
+    let mut text =
+        format!("{head}  {}\n", paint(FAINT, count(result.info.points as usize, "point", "points")));
     match &result.failure {
         None => text.push_str(&died(result)),
         Some(failure) => {
@@ -80,7 +80,8 @@ fn told(finding: &Finding, handout: &str) -> String {
 
 fn died(result: &TestResult) -> String {
     let how = result.died.as_deref().unwrap_or("ended without a verdict");
-    let mut text = item("seen", &format!("The test's process {how}."));
+    let end = if how.ends_with('?') { "" } else { "." };
+    let mut text = item("seen", &format!("The test's process {how}{end}"));
     if let Some(seed) = result.seed {
         text.push_str(&item("during", &format!("seed {seed}")));
     }

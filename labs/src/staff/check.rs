@@ -43,7 +43,7 @@ pub fn round_trip(root: &Path, stamper: &Stamper, open: &Open) -> Result<Vec<Str
     }
     let mut complaints = Vec::new();
     for (file, content) in &stamped {
-        let changed = file == Path::new("Cargo.toml")
+        let changed = [Path::new("Cargo.toml"), Path::new("Cargo.lock")].contains(&file.as_path())
             || file == Path::new(MARK)
             || file.extension().is_some_and(|e| e == "md")
             || root.join("labs/overlay").join(file).exists();

@@ -66,7 +66,7 @@ pub enum Selftest {
         #[arg(long, default_value = "0/1")]
         shard: String,
     },
-    /// Each hole, open alone, makes its part fail, and no earlier part.
+    /// Each hole, open alone, makes its part fail.
     Holes {
         /// Only holes of this part.
         part: Option<String>,

@@ -110,7 +110,8 @@ pub fn variants(root: &Path, seeds: Option<u64>) -> Result<u8> {
     Ok(u8::from(failed > 0))
 }
 
-/// Each hole, open alone, makes its part fail, and no earlier one.
+/// Each hole, open alone, makes its part fail. That no earlier part needs it is what the checkpoints show: there all later
+/// holes are open, so that the inert ones keep earlier parts away from the others.
 pub fn holes(root: &Path, only: Option<&str>) -> Result<u8> {
     let stamper = Stamper::new(root)?;
     let zoo = Zoo::open(root, &stamper)?;
@@ -118,27 +119,17 @@ pub fn holes(root: &Path, only: Option<&str>) -> Result<u8> {
     let (mut failed, mut tried) = (0, 0);
     let wanted = |hole: &&Animal| only.is_none_or(|part| hole.part == part);
     for hole in zoo.of(Kind::Hole).filter(wanted) {
-        let own = stamper.course().part(&hole.part)?;
-        let verdict = judge(&stamper, own, zoo.with(hole), &stop)?;
-        let mut wrong = Vec::new();
-        if verdict.full {
-            wrong.push(format!("{} does not notice that it is open", own.id));
-        }
-        for part in stamper.course().parts.iter().filter(|part| part.order < own.order) {
-            if let Some(by) = judge(&stamper, part, zoo.with(hole), &stop)?.first {
-                wrong.push(format!("{} needs it already ({})", part.id, short(&by.info.name)));
+        let verdict = judge(&stamper, stamper.course().part(&hole.part)?, zoo.with(hole), &stop)?;
+        tried += 1;
+        match &verdict.first {
+            Some(by) => say('✔', &hole.id, &format!("{}  {}", hole.part, short(&by.info.name))),
+            None => {
+                failed += 1;
+                say('✘', &hole.id, &format!("{} does not notice that it is open", hole.part));
             }
         }
-        tried += 1;
-        failed += usize::from(!wrong.is_empty());
-        let by = verdict
-            .first
-            .as_ref()
-            .map_or(String::new(), |by| format!("{}  {}", own.id, short(&by.info.name)));
-        let (mark, said) = if wrong.is_empty() { ('✔', by) } else { ('✘', wrong.join("; ")) };
-        say(mark, &hole.id, &said);
     }
-    println!("holes: {}/{tried} needed by their part, and by no earlier one", tried - failed);
+    println!("holes: {}/{tried} needed by their part", tried - failed);
     Ok(u8::from(failed > 0))
 }
 

@@ -258,6 +258,7 @@ pub fn generate(root: &Path, stamper: &Stamper, animals: &[Animal], folder: &Pat
     }
     let manifest = files.get_mut(Path::new("Cargo.toml")).context("the tree has no Cargo.toml")?;
     manifest.bytes = lenient(std::str::from_utf8(&manifest.bytes)?)?.into_bytes();
+    tree::relabel(&mut files, "zoo")?;
     let suite = files.get_mut(Path::new("tests/raft/Cargo.toml")).context("the tree has no graded suites")?;
     suite.bytes = build::rename_worker(std::str::from_utf8(&suite.bytes)?, "raft", "zoo")?.into_bytes();
     tree::write(&files, folder, true)

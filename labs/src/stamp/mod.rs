@@ -103,7 +103,8 @@ impl Stamper {
         let manifest = files.get_mut(Path::new("Cargo.toml")).context("the tree has no Cargo.toml")?;
         let text = relax(std::str::from_utf8(&manifest.bytes)?)?;
         manifest.bytes = fewer_members(&text, &self.settings.leave_out).into_bytes();
-        let first = parts.first().map_or("nothing is open", |part| part.id.as_str());
+        let first = parts.first().map_or("none", |part| part.id.as_str());
+        tree::relabel(&mut files, &format!("from-{first}"))?;
         tree::overlay(&self.root.join("labs/overlay"), first, &mut files)?;
         let ids: Vec<_> = parts.iter().map(|part| format!("{:?}", part.id)).collect();
         let mark = format!(

@@ -120,6 +120,32 @@ pub fn write(files: &Files, out: &Path, again: bool) -> Result<()> {
     Ok(())
 }
 
+/// Gives the packages of a workspace another version, `0.1.0-label`. Cargo tells packages apart by name, version and place
+/// *within* their workspace: two copies of a workspace that share a target folder would take each other's libraries.
+pub fn relabel(files: &mut Files, label: &str) -> Result<()> {
+    let text = |files: &Files, name: &str| -> Result<String> {
+        let content = files.get(Path::new(name)).with_context(|| format!("the tree has no {name}"))?;
+        Ok(std::str::from_utf8(&content.bytes)?.to_string())
+    };
+    let manifest = text(files, "Cargo.toml")?;
+    let Some(version) =
+        manifest.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+    else {
+        return Ok(());
+    };
+    let old = format!("version = \"{version}\"\n");
+    let new = format!("version = \"{version}-{label}\"\n");
+    files.insert("Cargo.toml".into(), Content::new(manifest.replacen(&old, &new, 1)));
+    if let Ok(lock) = text(files, "Cargo.lock") {
+        let ours = |block: &str| !block.contains("\nsource = ");
+        let blocks = lock
+            .split("\n\n")
+            .map(|block| if ours(block) { block.replace(&old, &new) } else { block.into() });
+        files.insert("Cargo.lock".into(), Content::new(blocks.collect::<Vec<_>>().join("\n\n")));
+    }
+    Ok(())
+}
+
 /// Adds the names of all files below `root/folder`, but for `.git` and `target`.
 fn walk(root: &Path, folder: &Path, names: &mut Vec<PathBuf>) -> Result<()> {
     let path = root.join(folder);

@@ -29,12 +29,17 @@ fn main() {
                 Outcome::Passed(cost) => {
                     let seconds = start.elapsed().as_secs_f64();
                     let speed = cost.events as f64 / seconds;
-                    println!("{:8} {mode:8} {:>10} steps in {seconds:>6.2} s: {speed:>9.0} a second", test.name, cost.events);
+                    println!(
+                        "{:8} {mode:8} {:>10} steps in {seconds:>6.2} s: {speed:>9.0} a second",
+                        test.name, cost.events
+                    );
                 }
                 Outcome::NotImplemented(text) => println!("{} {mode}: not implemented: {text}", test.name),
                 Outcome::Failed(failure) => {
                     println!("{} {mode}: {:?}, seed {:?}", test.name, failure.kind, failure.seed);
-                    failure.findings.iter().for_each(|finding| println!("  {} {}: {}", finding.rule, finding.title, finding.seen));
+                    failure.findings.iter().for_each(|finding| {
+                        println!("  {} {}: {}", finding.rule, finding.title, finding.seen)
+                    });
                     failure.story.iter().for_each(|line| println!("    {line}"));
                 }
             }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use proto::eraftpb::{ConfChange, ConfState, Entry, EntryType, HardState, Message, MessageType};
 use raft::{
-    Config, Index, LogId, PeerId, ProgressStatus, Raft, RawNode, Ready, SnapshotStatus, SoftState, Status, Term,
+    Config, Index, LogId, PeerId, ProgressStatus, Raft, RawNode, Ready, SnapshotStatus, SoftState, Status,
+    Term,
 };
 
 use crate::disk::Disk;

@@ -67,7 +67,11 @@ enum Write {
     HardState(HardState),
     Install(Snapshot),
     Compact(LogId),
-    Applied { id: LogId, digest: u64, conf_state: Arc<ConfState> },
+    Applied {
+        id: LogId,
+        digest: u64,
+        conf_state: Arc<ConfState>,
+    },
     /// Several writes of which a crash keeps all or none.
     Batch(Vec<Write>),
 }
@@ -295,7 +299,11 @@ impl Storage for Disk {
             return Err(StorageError::SnapshotTemporarilyUnavailable.into());
         }
         let LogId { term, index } = self.view.applied;
-        let metadata = SnapshotMetadata { conf_state: Some(self.view.conf_state.as_ref().clone()), index, term };
-        Ok(Snapshot { data: Bytes::copy_from_slice(&self.view.digest.to_be_bytes()), metadata: Some(metadata) })
+        let metadata =
+            SnapshotMetadata { conf_state: Some(self.view.conf_state.as_ref().clone()), index, term };
+        Ok(Snapshot {
+            data: Bytes::copy_from_slice(&self.view.digest.to_be_bytes()),
+            metadata: Some(metadata),
+        })
     }
 }

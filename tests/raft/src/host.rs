@@ -35,7 +35,13 @@ impl Host {
     ///
     /// # Errors
     /// The rule that the peer breaks by how it starts.
-    pub fn boot(id: u64, face: Face, config: &Config, disk: Disk, checker: &mut Checker) -> Result<Host, Violation> {
+    pub fn boot(
+        id: u64,
+        face: Face,
+        config: &Config,
+        disk: Disk,
+        checker: &mut Checker,
+    ) -> Result<Host, Violation> {
         let config = Config { id, applied: disk.view().applied.index, ..config.clone() };
         checker.before_boot(id, &disk, &config);
         let core = match Core::start(face, &config, disk) {
@@ -127,7 +133,8 @@ impl Host {
             checker.on_apply(self.id, entry, digest)?;
             if entry.entry_type() == EntryType::EntryConfChange {
                 let change = ConfChange::decode(entry.data.as_ref()).unwrap_or_default();
-                self.call(Input::ApplyConfChange(&change), checker)?.expect("what is applied is never refused");
+                self.call(Input::ApplyConfChange(&change), checker)?
+                    .expect("what is applied is never refused");
                 // As the core sees it: the checks have compared that with what it should be.
                 let conf_state = self.core.conf_state();
                 self.core.storage_mut().set_applied(applied, digest, Some(conf_state));

@@ -39,7 +39,7 @@ pub enum Step {
         /// Who.
         node: u64,
     },
-    /// A message arrives: the oldest of this kind that is still on its way, or else another copy of an older one.
+    /// A message arrives: the oldest like this that is still on its way, or else another copy of an older one.
     Deliver {
         /// Sender.
         from: u64,
@@ -55,6 +55,8 @@ pub enum Step {
         entries: u64,
         /// Whether it is a refusal.
         reject: bool,
+        /// Its commit index, the hint of a refusal, or the index of a snapshot. Of several such messages one with this is taken, if there is one.
+        detail: u64,
     },
     /// Commands are proposed to a peer.
     Propose {
@@ -79,10 +81,12 @@ pub enum Step {
         /// Added, not removed.
         add: bool,
     },
-    /// The writes of a peer stay unsynced until `Synced`: its next `Ready` waits in between.
+    /// What a peer writes stays unsynced until `Synced`: its `Ready`s wait in between.
     SlowDisk {
         /// Who.
         node: u64,
+        /// How many `Ready`s still get through before.
+        after: u32,
     },
     /// The writes of a peer are synced.
     Synced {
@@ -93,6 +97,8 @@ pub enum Step {
     SlowApply {
         /// Who.
         node: u64,
+        /// How many times entries are still applied at once before.
+        after: u32,
     },
     /// The committed entries of a peer are applied.
     Applied {
@@ -128,6 +134,11 @@ pub enum Step {
         to: u64,
         /// 0 unreachable, 1 the snapshot arrived, 2 the snapshot got lost.
         what: u8,
+    },
+    /// A peer that was removed from the group is taken away.
+    Destroy {
+        /// Who.
+        node: u64,
     },
     /// A peer has no snapshot ready from now on, or has one again.
     Busy {

@@ -47,6 +47,11 @@ impl Ghost {
         self.leaders.binary_search_by_key(&term, |&(term, _)| term).ok().map(|at| self.leaders[at].1)
     }
 
+    /// How many terms have had a leader.
+    pub fn leaders(&self) -> u64 {
+        self.leaders.len() as u64
+    }
+
     /// Takes note of the leader of `term`; returns another one that was seen before.
     pub fn note_leader(&mut self, term: Term, leader: u64) -> Option<u64> {
         match self.leaders.binary_search_by_key(&term, |&(term, _)| term) {

@@ -22,6 +22,8 @@ mod observe;
 mod peers;
 mod relation;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::hash::{Hash, Hasher};
@@ -158,6 +160,11 @@ impl Checker {
         self.ghost.commit()
     }
 
+    /// How many terms have had a leader.
+    pub fn leaders(&self) -> u64 {
+        self.ghost.leaders()
+    }
+
     /// Who was seen to lead `term`.
     pub fn leader_of(&self, term: raft::Term) -> Option<u64> {
         self.ghost.leader_of(term)
@@ -190,7 +197,11 @@ impl Checker {
     }
 
     pub(crate) fn boot_failed(&mut self, id: u64, error: &Error) -> Violation {
-        Violation { rule: &rules::RESTART, node: id, seen: format!("peer {id} refuses to start from its disk: {error}") }
+        Violation {
+            rule: &rules::RESTART,
+            node: id,
+            seen: format!("peer {id} refuses to start from its disk: {error}"),
+        }
     }
 
     pub(crate) fn after_boot(&mut self, id: u64, core: &Core) -> Verdict {
@@ -202,7 +213,13 @@ impl Checker {
         Ok(())
     }
 
-    pub(crate) fn after_call(&mut self, id: u64, input: Input<'_>, result: &CallResult, core: &Core) -> Verdict {
+    pub(crate) fn after_call(
+        &mut self,
+        id: u64,
+        input: Input<'_>,
+        result: &CallResult,
+        core: &Core,
+    ) -> Verdict {
         let Checker { judge, ghost, nodes, findings, timeouts } = self;
         let view = &mut nodes[id as usize];
         let post = core.status();
@@ -212,7 +229,18 @@ impl Checker {
         let pre_group = view.group;
         observe::group(view, input, &change, core);
         let refused = result.is_err();
-        let case = relation::Case { id, input, refused, pre: &pre, post: &post, core, view, ghost, change, pre_group };
+        let case = relation::Case {
+            id,
+            input,
+            refused,
+            pre: &pre,
+            post: &post,
+            core,
+            view,
+            ghost,
+            change,
+            pre_group,
+        };
         relation::judge(judge, &case)?;
         relation::advice::give(&case, findings);
         let proved = relation::proved(&case);
@@ -266,7 +294,12 @@ impl Checker {
 }
 
 /// Remembers a broken `Should` rule, once for each peer.
-pub(crate) fn advise(findings: &mut Vec<Violation>, rule: &'static Rule, node: u64, seen: impl FnOnce() -> String) {
+pub(crate) fn advise(
+    findings: &mut Vec<Violation>,
+    rule: &'static Rule,
+    node: u64,
+    seen: impl FnOnce() -> String,
+) {
     debug_assert_eq!(rule.strength, Strength::Should);
     if !findings.iter().any(|finding| finding.rule.id == rule.id && finding.node == node) {
         findings.push(Violation { rule, node, seen: seen() });

@@ -153,7 +153,9 @@ pub fn update(
         note.proved = note.proved.max(index);
     }
     if let Change::Restored(id) = change {
-        let Input::Step(Message { snapshot: Some(snapshot), .. }) = input else { unreachable!("only snapshots restore") };
+        let Input::Step(Message { snapshot: Some(snapshot), .. }) = input else {
+            unreachable!("only snapshots restore")
+        };
         view.log = Mirror::new(id, snapshot_digest(snapshot).unwrap_or_default());
         view.handed.snapshot = Some(id);
         view.handed.committed = id.index;

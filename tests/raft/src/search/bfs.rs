@@ -158,7 +158,8 @@ fn request(world: &World, scope: &Scope, id: u64, leads: bool, push: &mut impl F
     if scope.proposals && leads {
         push(Act::Propose(id));
     }
-    if scope.snapshots && world.host(id).disk().view().applied.index > world.host(id).disk().view().base.index {
+    if scope.snapshots && world.host(id).disk().view().applied.index > world.host(id).disk().view().base.index
+    {
         push(Act::Compact(id));
     }
     for other in world.ids().filter(|&other| leads && other != id) {

@@ -32,7 +32,8 @@ pub fn tell(face: Face, scope: &Scope, start: Start, tuning: Tuning, steps: &[St
         }
     };
     if let Start::Logs { term, logs } = start {
-        told.lines.push(format!("at the start, all are in term {term}, with entries of these terms: {logs:?}"));
+        told.lines
+            .push(format!("at the start, all are in term {term}, with entries of these terms: {logs:?}"));
     }
     for &step in steps {
         if !world.can(step.act) {
@@ -69,14 +70,22 @@ fn describe(world: &World, step: Step) -> String {
     };
     let what = match step.act {
         Act::Deliver { key, again: false } => format!("{} arrives", message(key)),
-        Act::Deliver { key, again: true } => format!("{} arrives, and a copy of it stays on its way", message(key)),
+        Act::Deliver { key, again: true } => {
+            format!("{} arrives, and a copy of it stays on its way", message(key))
+        }
         Act::Lose { key } => format!("{} is lost", message(key)),
         Act::Campaign(node) => format!("the election timer of peer {node} runs out"),
         Act::Beat(node) => format!("a heartbeat interval passes at peer {node}"),
+        Act::Wait(node) => format!("more than two election timeouts pass at peer {node}"),
+        Act::Lag(node) => format!("the state machine of peer {node} begins to lag, or catches up"),
         Act::Propose(node) => format!("a client proposes a command to peer {node}"),
-        Act::Hold(node) => format!("the disk of peer {node} becomes slow: what it writes is not synced, what it says not sent"),
+        Act::Hold(node) => format!(
+            "the disk of peer {node} becomes slow: what it writes is not synced, what it says not sent"
+        ),
         Act::Release(node) => format!("the disk of peer {node} is done: it syncs, sends and goes on"),
-        Act::Crash { node, keep } => format!("peer {node} dies ({keep} unsynced writes survive at most) and starts again"),
+        Act::Crash { node, keep } => {
+            format!("peer {node} dies ({keep} unsynced writes survive at most) and starts again")
+        }
         Act::Compact(node) => format!("peer {node} drops the log that it has applied"),
         Act::Transfer { at, to } => format!("peer {at} is asked to hand leadership to {to}"),
         Act::Change { at, kind, node } => {
@@ -84,7 +93,10 @@ fn describe(world: &World, step: Step) -> String {
             format!("peer {at} is asked to propose {kind} {node}")
         }
         Act::Report { at, peer, failed } => {
-            format!("peer {at} is told that its snapshot to {peer} {}", if failed { "failed" } else { "arrived" })
+            format!(
+                "peer {at} is told that its snapshot to {peer} {}",
+                if failed { "failed" } else { "arrived" }
+            )
         }
     };
     let fuse = match step.fuse {

@@ -26,7 +26,8 @@ pub struct Story {
 }
 
 /// What may happen on the way to a goal.
-pub const ON_THE_WAY: Budget = Budget { campaigns: 2, requests: 3, crashes: 0, extras: 3, transitions: 20_000 };
+pub const ON_THE_WAY: Budget =
+    Budget { campaigns: 2, requests: 3, crashes: 0, extras: 3, transitions: 20_000 };
 
 fn anything(_: &World, _: Act) -> bool {
     true
@@ -55,6 +56,14 @@ fn one_elected(world: &World) -> bool {
 
 fn elect_one(world: &World, act: Act) -> bool {
     among(world, act, &[1, 2], act == Act::Campaign(1))
+}
+
+fn two_holds_old(world: &World) -> bool {
+    world.log_term(2, 2) == Some(2)
+}
+
+fn two_told(world: &World) -> bool {
+    two_holds_old(world) && world.status(1).commit > 1
 }
 
 fn two_elected(world: &World) -> bool {
@@ -90,7 +99,8 @@ fn one_compacted(world: &World) -> bool {
 }
 
 fn one_beats(world: &World, act: Act) -> bool {
-    act == Act::Beat(1) || matches!(message(world, act), Some(message) if [1, 3].contains(&message.from) && message.to != 2)
+    act == Act::Beat(1)
+        || matches!(message(world, act), Some(message) if [1, 3].contains(&message.from) && message.to != 2)
 }
 
 fn snapshot_travels(world: &World) -> bool {
@@ -150,9 +160,9 @@ pub const FIGURE_EIGHT: Story = Story {
     name: "figure 8",
     start: FIGURE_8,
     single: true,
-    stages: &[(elect_one, one_elected)],
+    stages: &[(elect_one, one_elected), (elect_one, two_holds_old), (elect_one, two_told)],
     allow: anything,
-    budget: Budget { campaigns: 1, requests: 0, crashes: 0, extras: 1, transitions: 40_000 },
+    budget: Budget { campaigns: 1, requests: 0, crashes: 0, extras: 1, transitions: 30_000 },
 };
 
 /// A follower that missed everything gets a snapshot and appends in any order.

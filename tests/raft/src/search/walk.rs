@@ -4,7 +4,7 @@
 //! one that has a message, changing ranks a few times (which finds bugs that need one slow link). Which faults may happen,
 //! and how often, is drawn for each walk.
 
-use proto::eraftpb::{ConfChangeType, MessageType};
+use proto::eraftpb::ConfChangeType;
 use raft::Role;
 
 use super::world::{Act, Fuse, Start, Step, Tuning, World};
@@ -61,6 +61,8 @@ struct Odds {
     propose: usize,
     crash: usize,
     hold: usize,
+    lag: usize,
+    wait: usize,
     lose: usize,
     compact: usize,
     transfer: usize,
@@ -79,13 +81,16 @@ impl Walker {
             ranks.iter_mut().flatten().for_each(|rank| *rank = dice.roll());
             ranks
         });
-        let mut some = |allowed: bool, most: usize| if allowed && dice.chance(60) { dice.below(most + 1) } else { 0 };
+        let mut some =
+            |allowed: bool, most: usize| if allowed && dice.chance(60) { dice.below(most + 1) } else { 0 };
         let odds = Odds {
             campaign: 20 + some(true, 120),
             beat: 30 + some(true, 80),
             propose: if scope.proposals { 30 + some(true, 150) } else { 0 },
             crash: some(true, 40),
             hold: some(true, 60),
+            lag: some(scope.proposals, 60),
+            wait: some(scope.transfers, 20),
             lose: some(true, 120),
             compact: some(scope.snapshots, 120),
             transfer: some(scope.transfers, 60),
@@ -104,7 +109,14 @@ impl Walker {
             Start::Fresh
         };
         let length = 60 + dice.below(61);
-        Walker { dice, scope: *scope, ranks, odds, length, start, tuning }
+        // Groups of an even size are where half is not a majority.
+        let voters = match (start, dice.below(8)) {
+            (Start::Fresh, 0) => 2,
+            (Start::Fresh, 1) => 4,
+            _ => scope.voters,
+        };
+        let scope = Scope { voters, ..*scope };
+        Walker { dice, scope, ranks, odds, length, start, tuning }
     }
 
     /// Chooses the next step.
@@ -120,7 +132,21 @@ impl Walker {
     }
 
     fn act(&mut self, world: &World) -> Act {
-        let Odds { campaign, beat, propose, crash, hold, lose, compact, transfer, change, report, .. } = self.odds;
+        let Odds {
+            campaign,
+            beat,
+            propose,
+            crash,
+            hold,
+            lag,
+            wait,
+            lose,
+            compact,
+            transfer,
+            change,
+            report,
+            ..
+        } = self.odds;
         let mut at = self.dice.below(1000);
         let mut hit = |odds: usize| {
             let hit = at < odds;
@@ -142,6 +168,12 @@ impl Walker {
         if hit(hold) {
             let node = self.anyone(world);
             return if world.is_held(node) { Act::Release(node) } else { Act::Hold(node) };
+        }
+        if hit(lag) {
+            return Act::Lag(self.anyone(world));
+        }
+        if hit(wait) {
+            return Act::Wait(self.leader(world));
         }
         if hit(compact) {
             return Act::Compact(self.anyone(world));
@@ -198,7 +230,9 @@ impl Walker {
         if world.net.is_empty() {
             return None;
         }
-        let Some(ranks) = &mut self.ranks else { return Some(world.net[self.dice.below(world.net.len())].key) };
+        let Some(ranks) = &mut self.ranks else {
+            return Some(world.net[self.dice.below(world.net.len())].key);
+        };
         if self.dice.below(100) < 4 {
             let (from, to) = (self.dice.below(8), self.dice.below(8));
             ranks[from][to] = self.dice.roll();
@@ -215,9 +249,4 @@ impl Walker {
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
-}
-
-/// Whether the message tells its receiver to follow its sender.
-pub fn is_from_leader(kind: MessageType) -> bool {
-    matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot)
 }

@@ -51,12 +51,16 @@ pub enum Act {
     Campaign(u64),
     /// A heartbeat interval passes at a leader.
     Beat(u64),
+    /// So long a time passes at a leader that a hand-over must have ended.
+    Wait(u64),
     /// A client proposes a command.
     Propose(u64),
     /// From now on its writes stay unsynced, and its messages unsent.
     Hold(u64),
     /// It syncs, sends and goes on.
     Release(u64),
+    /// From now on its state machine lags behind; or no more, and catches up.
+    Lag(u64),
     /// It dies, and starts again from its disk.
     Crash {
         /// Who.
@@ -107,12 +111,15 @@ pub enum Fuse {
 }
 
 /// One peer.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Node {
     host: Option<Host>,
     /// Written and not synced.
     out: Option<Box<Ready>>,
     slow: bool,
+    lags: bool,
+    /// Committed, and not applied yet.
+    backlog: Vec<Entry>,
     proposed: u64,
 }
 
@@ -194,7 +201,7 @@ impl World {
         for id in 1..=scope.voters + scope.spares {
             let disk = initial_disk(id, &voters, start);
             let host = Host::boot(id, face, &world.config(id), disk, &mut world.checker)?;
-            world.nodes.push(Arc::new(Node { host: Some(host), out: None, slow: false, proposed: 0 }));
+            world.nodes.push(Arc::new(Node { host: Some(host), ..Node::default() }));
             world.hashes.push(0);
         }
         Ok(world)
@@ -259,8 +266,8 @@ impl World {
                 self.net.iter().find(|flight| flight.key == key).map_or(0, |flight| flight.message.to)
             }
             Act::Lose { .. } => 0,
-            Act::Campaign(id) | Act::Beat(id) | Act::Propose(id) => id,
-            Act::Hold(id) | Act::Release(id) | Act::Compact(id) => id,
+            Act::Campaign(id) | Act::Beat(id) | Act::Wait(id) | Act::Propose(id) => id,
+            Act::Hold(id) | Act::Release(id) | Act::Lag(id) | Act::Compact(id) => id,
             Act::Crash { node, .. } => node,
             Act::Transfer { at, .. } | Act::Change { at, .. } | Act::Report { at, .. } => at,
         }
@@ -287,6 +294,13 @@ impl World {
                     self.call(id, Input::Tick)?;
                 }
             }
+            Act::Wait(_) => {
+                for _ in 0..=2 * ELECTION_TICKS + 3 {
+                    if self.leads(id) {
+                        self.call(id, Input::Tick)?;
+                    }
+                }
+            }
             Act::Propose(_) => {
                 let node = self.node(id);
                 node.proposed += 1;
@@ -295,10 +309,14 @@ impl World {
             }
             Act::Hold(_) => self.node(id).slow = true,
             Act::Release(_) => return self.release(id),
+            Act::Lag(_) => self.lag(id)?,
             Act::Crash { keep, .. } => return self.crash(id, keep),
             Act::Compact(_) => {
                 let World { nodes, checker, .. } = self;
-                let host = Arc::make_mut(&mut nodes[id as usize - 1]).host.as_mut().expect("peers start again at once");
+                let host = Arc::make_mut(&mut nodes[id as usize - 1])
+                    .host
+                    .as_mut()
+                    .expect("peers start again at once");
                 let applied = host.disk().view().applied.index;
                 host.compact(applied, checker)?;
             }
@@ -317,7 +335,8 @@ impl World {
 
     fn call(&mut self, id: u64, input: Input<'_>) -> Result<(), Violation> {
         let World { nodes, checker, .. } = self;
-        let host = Arc::make_mut(&mut nodes[id as usize - 1]).host.as_mut().expect("peers start again at once");
+        let host =
+            Arc::make_mut(&mut nodes[id as usize - 1]).host.as_mut().expect("peers start again at once");
         // Refusals are answers too.
         host.call(input, checker)?.ok();
         Ok(())
@@ -368,7 +387,8 @@ impl World {
     /// Does what comes after the writes. Returns whether the peer died.
     fn finish(&mut self, id: u64, mut ready: Ready, fuse: Option<Fuse>) -> Result<bool, Violation> {
         let World { nodes, checker, .. } = self;
-        let host = Arc::make_mut(&mut nodes[id as usize - 1]).host.as_mut().expect("peers start again at once");
+        let node = Arc::make_mut(&mut nodes[id as usize - 1]);
+        let host = node.host.as_mut().expect("peers start again at once");
         if ready.must_sync {
             host.sync();
         }
@@ -381,8 +401,12 @@ impl World {
             self.put(messages);
             return self.crash(id, 0).map(|()| true);
         }
-        host.apply(&ready.committed_entries, checker)?;
+        let mut committed = std::mem::take(&mut ready.committed_entries);
         host.advance(ready, checker)?;
+        node.backlog.append(&mut committed);
+        if !node.lags {
+            host.apply(&std::mem::take(&mut node.backlog), checker)?;
+        }
         self.put(messages);
         Ok(false)
     }
@@ -413,6 +437,17 @@ impl World {
         self.settle(id, None)
     }
 
+    fn lag(&mut self, id: u64) -> Result<(), Violation> {
+        let World { nodes, checker, .. } = self;
+        let node = Arc::make_mut(&mut nodes[id as usize - 1]);
+        node.lags = !node.lags;
+        if !node.lags {
+            let host = node.host.as_mut().expect("peers start again at once");
+            host.apply(&std::mem::take(&mut node.backlog), checker)?;
+        }
+        Ok(())
+    }
+
     fn crash(&mut self, id: u64, keep: u8) -> Result<(), Violation> {
         let config = self.config(id);
         let face = self.face;
@@ -420,6 +455,8 @@ impl World {
         let node = Arc::make_mut(&mut nodes[id as usize - 1]);
         node.out = None;
         node.slow = false;
+        node.lags = false;
+        node.backlog.clear();
         let host = node.host.take().expect("peers start again at once");
         let disk = host.crash(usize::from(keep));
         node.host = Some(Host::boot(id, face, &config, disk, checker)?);
@@ -432,7 +469,7 @@ impl World {
             let node = &self.nodes[touched as usize - 1];
             let mut fold = Fold::default();
             node.host.hash(&mut fold);
-            (node.slow, node.out.is_some()).hash(&mut fold);
+            (node.slow, node.lags, node.out.is_some()).hash(&mut fold);
             self.hashes[touched as usize - 1] = fold.finish();
         }
         let mut fold = Fold::default();
@@ -440,7 +477,10 @@ impl World {
         self.checker.hash(&mut fold);
         self.used.hash(&mut fold);
         // The order of messages does not matter.
-        let net = self.net.iter().fold(0u64, |sum, flight| sum.wrapping_add(flight.key.wrapping_mul(u64::from(flight.copies))));
+        let net = self
+            .net
+            .iter()
+            .fold(0u64, |sum, flight| sum.wrapping_add(flight.key.wrapping_mul(u64::from(flight.copies))));
         net.hash(&mut fold);
         fold.finish()
     }

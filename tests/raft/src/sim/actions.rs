@@ -88,6 +88,7 @@ impl World<'_> {
             index: message.index,
             entries: message.entries.len() as u64,
             reject: message.reject,
+            detail: super::schedule::detail(message),
         });
         self.at(i, |world| {
             let before = world.before(i);
@@ -374,6 +375,7 @@ impl World<'_> {
     /// A removed peer is taken away, with its disk.
     pub fn on_destroy(&mut self, i: usize) -> Result<(), Stop> {
         if !self.nodes[i].gone {
+            self.took(Step::Destroy { node: self.nodes[i].id });
             self.crash_keeping(i, 0);
             self.nodes[i].gone = true;
             self.told(i, What::Destroyed);

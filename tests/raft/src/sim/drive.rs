@@ -129,7 +129,7 @@ impl World<'_> {
             if let Some(delay) = self.disk_delay(i) {
                 let life = self.nodes[i].life;
                 self.queue.push(self.now + delay, Event::DiskDone { node: i, life });
-                self.took_before(Step::SlowDisk { node: self.nodes[i].id });
+                self.took_before(Step::SlowDisk { node: self.nodes[i].id, after: self.doing.readies - 1 });
                 self.nodes[i].ready = Some(Box::new(ready));
                 return Ok(());
             }
@@ -176,7 +176,7 @@ impl World<'_> {
                     node.apply_busy = true;
                     let (id, life) = (node.id, node.life);
                     self.queue.push(self.now + delay, Event::ApplyDone { node: i, life });
-                    self.took_before(Step::SlowApply { node: id });
+                    self.took_before(Step::SlowApply { node: id, after: self.doing.applies - 1 });
                 }
             }
         }
@@ -293,6 +293,7 @@ impl World<'_> {
     }
 
     fn disk_delay(&mut self, i: usize) -> Option<u64> {
+        self.doing.readies += 1;
         if !self.plan.schedule.is_empty() {
             return self.scheduled_slow_disk(i);
         }
@@ -304,6 +305,7 @@ impl World<'_> {
     }
 
     fn apply_delay(&mut self, i: usize) -> Option<u64> {
+        self.doing.applies += 1;
         if !self.plan.schedule.is_empty() {
             return self.scheduled_slow_apply(i);
         }

@@ -1,5 +1,7 @@
 //! The network between the peers: delay, loss, duplication, reordering, cuts.
 
+use std::collections::BTreeMap;
+
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use proto::eraftpb::{Message, MessageType};
@@ -7,6 +9,7 @@ use verdict::Knobs;
 
 use super::event::{Event, Queue};
 use super::rng::{self, Noise, Stream};
+use super::schedule::{self, Likeness};
 
 /// Peers that a run can have at most: those of the start, and those that are added.
 pub const MOST_PEERS: usize = 16;
@@ -80,7 +83,7 @@ pub struct Net {
     pub count: u64,
     buffer: BytesMut,
     /// In a schedule: every message ever sent, and whether it was delivered.
-    pool: Vec<(Flying, bool)>,
+    pool: BTreeMap<(u64, Likeness), Vec<(Flying, bool)>>,
 }
 
 /// What became of a message at its sender's end.
@@ -104,7 +107,7 @@ impl Net {
             cuts: vec![0; MOST_PEERS * MOST_PEERS],
             count: 0,
             buffer: BytesMut::new(),
-            pool: Vec::new(),
+            pool: BTreeMap::new(),
         }
     }
 
@@ -138,20 +141,18 @@ impl Net {
 
     /// Keeps a message until a step of the schedule delivers it.
     pub fn keep(&mut self, flying: Flying) {
-        self.pool.push((flying, false));
+        let key = (flying.from, schedule::likeness_of(&flying.message));
+        self.pool.entry(key).or_default().push((flying, false));
     }
 
-    /// The oldest message like this that was not delivered yet; or else a copy of one that was.
-    pub fn find(&mut self, like: impl Fn(&Flying) -> bool) -> Option<Flying> {
-        let mut matching = self.pool.iter_mut().filter(|(flying, _)| like(flying)).peekable();
-        let first = matching.peek().map(|(flying, _)| flying.clone());
-        match matching.find(|(_, delivered)| !delivered) {
-            Some((flying, delivered)) => {
-                *delivered = true;
-                Some(flying.clone())
-            }
-            None => first,
-        }
+    /// A message like this, with this detail if there is one: the oldest that was not delivered yet, or else a copy of one
+    /// that was.
+    pub fn find(&mut self, like: (u64, Likeness), detail: u64) -> Option<Flying> {
+        let alike = self.pool.get_mut(&like)?;
+        let differs = |flying: &Flying| schedule::detail(&flying.message) != detail;
+        let (flying, delivered) = alike.iter_mut().min_by_key(|(flying, delivered)| (differs(flying), *delivered))?;
+        *delivered = true;
+        Some(flying.clone())
     }
 
     /// Takes a message off the wire.

@@ -34,8 +34,10 @@ pub struct Node {
     pub applying: Vec<Entry>,
     /// An apply is under way.
     pub apply_busy: bool,
-    /// In a schedule: the next write, or apply, waits.
-    pub scheduled_slow: (bool, bool),
+    /// In a schedule: after so many more writes, one will wait.
+    pub slow_disk_after: Option<u32>,
+    /// In a schedule: after so many more applies, one will wait.
+    pub slow_apply_after: Option<u32>,
     /// Length of its ticks.
     pub tick_us: u64,
     /// How many draws it has made for its disk, its applies, its ticks.
@@ -80,7 +82,8 @@ impl Node {
             ready: None,
             applying: Vec::new(),
             apply_busy: false,
-            scheduled_slow: (false, false),
+            slow_disk_after: None,
+            slow_apply_after: None,
             tick_us,
             draws: Draws::default(),
         }

@@ -1,7 +1,7 @@
 //! Catches panics of the code under test, with the place where they happened.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
@@ -31,6 +31,8 @@ impl Panic {
 
 thread_local! {
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
+    /// Whether somebody on this thread waits for a panic. Others are printed as ever.
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Calls `body`, and catches a panic in it. Nothing is printed.
@@ -39,9 +41,17 @@ thread_local! {
 /// The panic.
 pub fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Panic> {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| std::panic::set_hook(Box::new(note)));
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if CATCHING.try_with(Cell::get).unwrap_or(false) { note(info) } else { usual(info) }
+        }));
+    });
     LAST.set(None);
-    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
+    let outer = CATCHING.replace(true);
+    let caught = catch_unwind(AssertUnwindSafe(body));
+    CATCHING.set(outer);
+    caught.map_err(|payload| {
         let noted = LAST.take();
         // A payload may be anything, and may even panic when it is dropped.
         let message = text(payload.as_ref());

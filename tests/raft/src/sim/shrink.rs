@@ -16,6 +16,8 @@ use super::swarm::calm_knobs;
 
 /// Noise seeds under which a candidate is tried.
 const NOISES: u64 = 3;
+/// One part in so many of the budget goes to the plan before it is told as a schedule.
+const PLAN_SHARE: u32 = 4;
 /// Rounds of a whole pass, at most.
 const ROUNDS: usize = 4;
 
@@ -27,10 +29,15 @@ pub fn shrink(test: &SimTest, plan: &Plan, rule: &str, layers: Layers, budget: D
         return plan.clone();
     }
     if plan.schedule.is_empty() {
+        // A short plan makes a short schedule; but it is the schedule that gets short beyond what any plan can.
+        let end = std::mem::replace(&mut shrinker.until, shrinker.begun + budget / PLAN_SHARE);
         shrinker.shrink_plan();
+        shrinker.until = end;
         shrinker.make_schedule();
     }
-    if !shrinker.best.schedule.is_empty() {
+    if shrinker.best.schedule.is_empty() {
+        shrinker.shrink_plan();
+    } else {
         shrinker.shrink_schedule();
     }
     shrinker.best
@@ -40,6 +47,7 @@ struct Shrinker<'a> {
     test: &'a SimTest,
     rule: &'a str,
     layers: Layers,
+    begun: Instant,
     until: Instant,
     /// The smallest plan so far that fails.
     best: Plan,
@@ -48,7 +56,8 @@ struct Shrinker<'a> {
 impl<'a> Shrinker<'a> {
     #[expect(clippy::disallowed_methods, reason = "the budget is wall time: a student waits")]
     fn new(test: &'a SimTest, plan: &Plan, rule: &'a str, layers: Layers, budget: Duration) -> Shrinker<'a> {
-        Shrinker { test, rule, layers, until: Instant::now() + budget, best: plan.clone() }
+        let begun = Instant::now();
+        Shrinker { test, rule, layers, begun, until: begun + budget, best: plan.clone() }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the budget is wall time: a student waits")]
@@ -240,6 +249,7 @@ impl<'a> Shrinker<'a> {
             let before = self.best.schedule.clone();
             self.ddmin(before.clone(), |plan, schedule| plan.schedule = schedule);
             self.simpler_steps();
+            self.fewer_entries();
             if self.best.schedule == before || self.out_of_time() {
                 break;
             }
@@ -271,6 +281,31 @@ impl<'a> Shrinker<'a> {
                 if self.attempt(candidate) {
                     break;
                 }
+            }
+        }
+    }
+
+    /// A log without one entry: one command fewer, and every later message speaks of an index that is lower by one.
+    fn fewer_entries(&mut self) {
+        let mut at = 0;
+        while at < self.best.schedule.len() {
+            let mut candidate = self.best.clone();
+            let Step::Propose { count, .. } = &mut candidate.schedule[at] else {
+                at += 1;
+                continue;
+            };
+            *count = count.saturating_sub(1);
+            let gone = *count == 0;
+            for step in &mut candidate.schedule[at + 1..] {
+                if let Step::Deliver { index, .. } = step {
+                    *index = index.saturating_sub(1);
+                }
+            }
+            if gone {
+                candidate.schedule.remove(at);
+            }
+            if !self.attempt(candidate) {
+                at += 1;
             }
         }
     }

@@ -46,6 +46,10 @@ pub struct Doing {
     pub number: u64,
     /// Seam calls that went through within the event at hand.
     pub seams: u64,
+    /// `Ready`s within the event at hand, before this one.
+    pub readies: u32,
+    /// Times that entries were applied within the event at hand, before this one.
+    pub applies: u32,
 }
 
 /// One run.
@@ -235,6 +239,7 @@ impl<'a> World<'a> {
 
     /// Writes a step down, for schedules.
     pub fn took(&mut self, step: Step) {
+        (self.doing.readies, self.doing.applies) = (0, 0);
         if let Some(recorder) = &mut self.recorder {
             recorder.took(step);
         }

@@ -1,43 +1,51 @@
 //! Part 2ab, log replication: 120 points.
 
-use super::{Test, exact};
+use super::{Test, exact, searched, simulated};
+use crate::core::Face;
+use crate::search::SearchTest;
+use crate::sim::{Profile, SimTest};
 use crate::unit::p2ab::{answers, catch_up, commit, flow, follower, group, leader, leaders_word, votes};
 
 const PART: &str = "2ab";
 const LOG: &str = "2a-replication.md#log";
-const LEADER: &str = "2a-replication.md#append";
-const FOLLOWER: &str = "2a-replication.md#append";
+const APPEND: &str = "2a-replication.md#append";
+const CONFLICTS: &str = "2a-replication.md#conflicts";
 const COMMIT: &str = "2a-replication.md#commit";
-const ANSWERS: &str = "2a-replication.md#responses";
+const RESPONSES: &str = "2a-replication.md#responses";
 const VOTES: &str = "2a-replication.md#votes";
 const FLOW: &str = "2a-replication.md#flow-control";
+const SIMULATION: &str = "2a-replication.md#simulation";
+const SEARCH: &str = "2a-replication.md#search";
+
+/// Seeds run by default.
+const SEEDS: u64 = 60;
 
 /// The tests, in order.
 #[rustfmt::skip]
 pub static TESTS: &[Test] = &[
-    exact(PART, "restart_keeps_the_log", 2, LOG, "a restarted peer has the log that is on its disk", leader::restart_keeps_the_log),
+    exact(PART, "restart_keeps_the_log", 1, LOG, "a restarted peer has the log that is on its disk", leader::restart_keeps_the_log),
     exact(PART, "no_term_behind_the_end", 1, LOG, "the log has no terms behind its last entry", leader::no_term_behind_the_end),
-    exact(PART, "new_leader_appends_an_empty_entry", 2, LEADER, "a new leader appends an empty entry, and sends it", leader::new_leader_appends_an_empty_entry),
-    exact(PART, "proposal_is_appended_and_sent", 1, LEADER, "a proposal is appended, and sent to everybody", leader::proposal_is_appended_and_sent),
-    exact(PART, "proposals_in_one_message_follow_each_other", 1, LEADER, "entries proposed together get consecutive indexes", leader::proposals_in_one_message_follow_each_other),
-    exact(PART, "only_a_leader_takes_proposals", 2, LEADER, "everybody but the leader refuses proposals", leader::only_a_leader_takes_proposals),
-    exact(PART, "matching_append_is_taken", 1, FOLLOWER, "a follower stores entries that fit, and says how far", follower::matching_append_is_taken),
-    exact(PART, "success_names_what_was_covered", 3, FOLLOWER, "an answer promises no more than the append covered", follower::success_names_what_was_covered),
-    exact(PART, "append_that_does_not_fit_is_refused", 2, FOLLOWER, "a follower refuses entries that do not fit", follower::append_that_does_not_fit_is_refused),
-    exact(PART, "conflicting_entries_are_replaced", 2, FOLLOWER, "entries in conflict with the leader's are replaced", follower::conflicting_entries_are_replaced),
-    exact(PART, "late_append_does_not_shorten_the_log", 2, FOLLOWER, "an old append does not shorten a log that is right", follower::late_append_does_not_shorten_the_log),
-    exact(PART, "commit_stops_at_the_last_new_entry", 2, FOLLOWER, "a follower commits no further than the append reaches", follower::commit_stops_at_the_last_new_entry),
-    exact(PART, "commit_never_falls", 1, FOLLOWER, "the commit index never goes back", follower::commit_never_falls),
-    exact(PART, "heartbeat_raises_the_commit", 1, FOLLOWER, "a heartbeat brings the commit index", follower::heartbeat_raises_the_commit),
-    exact(PART, "follower_applies_in_order", 1, FOLLOWER, "a follower applies each entry once, in order", follower::follower_applies_in_order),
-    exact(PART, "candidate_follows_an_append", 1, FOLLOWER, "a candidate follows whoever sends appends in its term", leaders_word::candidate_follows_an_append),
-    exact(PART, "higher_append_deposes_a_leader", 1, FOLLOWER, "an append of a higher term ends a leadership", leaders_word::higher_append_deposes_a_leader),
-    exact(PART, "old_append_changes_nothing", 2, FOLLOWER, "an append of an older term changes nothing, and is answered", leaders_word::old_append_changes_nothing),
-    exact(PART, "leader_takes_no_append_of_its_term", 1, FOLLOWER, "a leader takes no append of its own term", leaders_word::leader_takes_no_append_of_its_term),
-    exact(PART, "append_restarts_the_wait", 1, FOLLOWER, "an append keeps a follower from campaigning", leaders_word::append_restarts_the_wait),
-    exact(PART, "old_append_does_not_restart_the_wait", 1, FOLLOWER, "a deposed leader's append does not", leaders_word::old_append_does_not_restart_the_wait),
+    exact(PART, "new_leader_appends_an_empty_entry", 2, APPEND, "a new leader appends an empty entry, and sends it", leader::new_leader_appends_an_empty_entry),
+    exact(PART, "proposal_is_appended_and_sent", 1, APPEND, "a proposal is appended, and sent to everybody", leader::proposal_is_appended_and_sent),
+    exact(PART, "proposals_in_one_message_follow_each_other", 1, APPEND, "entries proposed together get consecutive indexes", leader::proposals_in_one_message_follow_each_other),
+    exact(PART, "only_a_leader_takes_proposals", 1, APPEND, "everybody but the leader refuses proposals", leader::only_a_leader_takes_proposals),
+    exact(PART, "matching_append_is_taken", 1, APPEND, "a follower stores entries that fit, and says how far", follower::matching_append_is_taken),
+    exact(PART, "success_names_what_was_covered", 3, APPEND, "an answer promises no more than the append covered", follower::success_names_what_was_covered),
+    exact(PART, "append_that_does_not_fit_is_refused", 1, CONFLICTS, "a follower refuses entries that do not fit", follower::append_that_does_not_fit_is_refused),
+    exact(PART, "conflicting_entries_are_replaced", 2, CONFLICTS, "entries in conflict with the leader's are replaced", follower::conflicting_entries_are_replaced),
+    exact(PART, "late_append_does_not_shorten_the_log", 2, CONFLICTS, "an old append does not shorten a log that is right", follower::late_append_does_not_shorten_the_log),
+    exact(PART, "commit_stops_at_the_last_new_entry", 2, COMMIT, "a follower commits no further than the append reaches", follower::commit_stops_at_the_last_new_entry),
+    exact(PART, "commit_never_falls", 1, COMMIT, "the commit index never goes back", follower::commit_never_falls),
+    exact(PART, "heartbeat_raises_the_commit", 1, COMMIT, "a heartbeat brings the commit index", follower::heartbeat_raises_the_commit),
+    exact(PART, "follower_applies_in_order", 1, COMMIT, "a follower applies each entry once, in order", follower::follower_applies_in_order),
+    exact(PART, "candidate_follows_an_append", 1, APPEND, "a candidate follows whoever sends appends in its term", leaders_word::candidate_follows_an_append),
+    exact(PART, "higher_append_deposes_a_leader", 1, APPEND, "an append of a higher term ends a leadership", leaders_word::higher_append_deposes_a_leader),
+    exact(PART, "old_append_changes_nothing", 2, APPEND, "an append of an older term changes nothing, and is answered", leaders_word::old_append_changes_nothing),
+    exact(PART, "leader_takes_no_append_of_its_term", 1, APPEND, "a leader takes no append of its own term", leaders_word::leader_takes_no_append_of_its_term),
+    exact(PART, "append_restarts_the_wait", 1, APPEND, "an append keeps a follower from campaigning", leaders_word::append_restarts_the_wait),
+    exact(PART, "old_append_does_not_restart_the_wait", 1, APPEND, "a deposed leader's append does not", leaders_word::old_append_does_not_restart_the_wait),
     exact(PART, "majority_commits", 1, COMMIT, "a majority commits, and nothing less", commit::majority_commits),
-    exact(PART, "commit_is_what_a_majority_holds", 2, COMMIT, "the commit index is the highest that a majority holds", commit::commit_is_what_a_majority_holds),
+    exact(PART, "commit_is_what_a_majority_holds", 1, COMMIT, "the commit index is the highest that a majority holds", commit::commit_is_what_a_majority_holds),
     exact(PART, "single_peer_commits_at_once", 1, COMMIT, "a group of one commits at once", commit::single_peer_commits_at_once),
     exact(PART, "old_terms_are_not_counted", 3, COMMIT, "entries of older terms are not committed by counting", commit::old_terms_are_not_counted),
     exact(PART, "answers_count_once_and_from_members_only", 1, COMMIT, "a majority is counted in members", commit::answers_count_once_and_from_members_only),
@@ -45,16 +53,16 @@ pub static TESTS: &[Test] = &[
     exact(PART, "heartbeat_commit_stays_within_match", 2, COMMIT, "a heartbeat's commit index stays within what its receiver holds", commit::heartbeat_commit_stays_within_match),
     exact(PART, "leader_applies_in_order", 1, COMMIT, "a leader applies each entry once, in order", commit::leader_applies_in_order),
     exact(PART, "nothing_is_applied_before_it_is_committed", 1, COMMIT, "nothing is applied before it is committed", commit::nothing_is_applied_before_it_is_committed),
-    exact(PART, "late_success_does_not_lower_match", 1, ANSWERS, "an old success changes nothing", answers::late_success_does_not_lower_match),
-    exact(PART, "late_refusal_changes_nothing", 1, ANSWERS, "an old refusal changes nothing", answers::late_refusal_changes_nothing),
-    exact(PART, "old_answers_are_not_counted", 2, ANSWERS, "answers of an older term are not counted", answers::old_answers_are_not_counted),
-    exact(PART, "match_is_forgotten_at_each_election", 2, ANSWERS, "each election starts with nothing known of the others' logs", answers::match_is_forgotten_at_each_election),
-    exact(PART, "followers_ignore_answers", 1, ANSWERS, "answers mean something to leaders only", answers::followers_ignore_answers),
-    exact(PART, "higher_answer_deposes", 1, ANSWERS, "an answer of a higher term ends a leadership", answers::higher_answer_deposes),
-    exact(PART, "answers_in_any_order", 2, ANSWERS, "match and commit only grow, whatever the order of the answers", answers::answers_in_any_order),
-    exact(PART, "followers_of_figure_7_catch_up", 2, ANSWERS, "every follower of figure 7 gets the leader's log", catch_up::followers_of_figure_7_catch_up),
-    exact(PART, "refused_append_is_tried_again_at_once", 1, ANSWERS, "after a refusal the leader tries again at once", catch_up::refused_append_is_tried_again_at_once),
-    exact(PART, "leader_goes_back_no_further_than_needed", 1, ANSWERS, "a leader goes back no further than the hint says", catch_up::leader_goes_back_no_further_than_needed),
+    exact(PART, "late_success_does_not_lower_match", 1, RESPONSES, "an old success changes nothing", answers::late_success_does_not_lower_match),
+    exact(PART, "late_refusal_changes_nothing", 1, RESPONSES, "an old refusal changes nothing", answers::late_refusal_changes_nothing),
+    exact(PART, "old_answers_are_not_counted", 1, RESPONSES, "answers of an older term are not counted", answers::old_answers_are_not_counted),
+    exact(PART, "match_is_forgotten_at_each_election", 2, RESPONSES, "each election starts with nothing known of the others' logs", answers::match_is_forgotten_at_each_election),
+    exact(PART, "followers_ignore_answers", 1, RESPONSES, "answers mean something to leaders only", answers::followers_ignore_answers),
+    exact(PART, "higher_answer_deposes", 1, RESPONSES, "an answer of a higher term ends a leadership", answers::higher_answer_deposes),
+    exact(PART, "answers_in_any_order", 1, RESPONSES, "match and commit only grow, whatever the order of the answers", answers::answers_in_any_order),
+    exact(PART, "followers_of_figure_7_catch_up", 1, RESPONSES, "every follower of figure 7 gets the leader's log", catch_up::followers_of_figure_7_catch_up),
+    exact(PART, "refused_append_is_tried_again_at_once", 1, RESPONSES, "after a refusal the leader tries again at once", catch_up::refused_append_is_tried_again_at_once),
+    exact(PART, "leader_goes_back_no_further_than_needed", 1, RESPONSES, "a leader goes back no further than the hint says", catch_up::leader_goes_back_no_further_than_needed),
     exact(PART, "lost_appends_are_sent_again", 1, FLOW, "lost appends are sent again", catch_up::lost_appends_are_sent_again),
     exact(PART, "lost_answers_are_made_up_for", 1, FLOW, "lost answers do no harm", catch_up::lost_answers_are_made_up_for),
     exact(PART, "returning_follower_catches_up", 1, FLOW, "a follower that was away catches up", catch_up::returning_follower_catches_up),
@@ -72,4 +80,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "returning_peer_does_not_stop_the_group", 1, COMMIT, "a peer that comes back costs an election at most", group::returning_peer_does_not_stop_the_group),
     exact(PART, "committed_entries_survive_crashes", 1, COMMIT, "what is committed survives crashes", group::committed_entries_survive_crashes),
     exact(PART, "cut_off_candidate_follows", 1, VOTES, "a candidate that was cut off follows the winner", group::cut_off_candidate_follows),
+    simulated(PART, "replication_of_three", 18, SIMULATION, "three peers replicate a log through losses, delays, partitions and crashes", (SimTest { name: "2ab::replication_of_three", face: Face::Bare, profile: Profile::REPLICATION.of(&[3]) }, SEEDS)),
+    simulated(PART, "replication_of_five", 16, SIMULATION, "so do five", (SimTest { name: "2ab::replication_of_five", face: Face::Bare, profile: Profile::REPLICATION.of(&[5]) }, SEEDS)),
+    searched(PART, "replication_walks", 16, SEARCH, "random walks and searches find no order of events that loses a committed entry", SearchTest::replication("2ab::replication_walks")),
 ];

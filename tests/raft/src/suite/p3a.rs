@@ -1,13 +1,19 @@
 //! Part 3a, leader transfer and membership change: 60 points.
 
-use super::{Test, exact};
+use super::{Test, exact, searched, simulated};
+use crate::core::Face;
+use crate::search::SearchTest;
+use crate::sim::{Profile, SimTest};
 use crate::unit::p3a::{joint, members, pending, transfer, transfer_ends};
 
 const PART: &str = "3a";
 const TRANSFER: &str = "3a-membership.md#transfer";
-const ABORT: &str = "3a-membership.md#transfer";
-const MEMBERS: &str = "3a-membership.md#conf-change";
-const PENDING: &str = "3a-membership.md#conf-change";
+const CONF_CHANGE: &str = "3a-membership.md#conf-change";
+const SIMULATION: &str = "3a-membership.md#simulation";
+const SEARCH: &str = "3a-membership.md#search";
+
+/// Seeds run by default.
+const SEEDS: u64 = 60;
 
 /// The tests, in order.
 #[rustfmt::skip]
@@ -20,20 +26,23 @@ pub static TESTS: &[Test] = &[
     exact(PART, "follower_passes_the_request_on", 2, TRANSFER, "a follower passes the request on to its leader", transfer::follower_passes_the_request_on),
     exact(PART, "timeout_now_starts_a_campaign", 1, TRANSFER, "the order to campaign is obeyed at once", transfer::timeout_now_starts_a_campaign),
     exact(PART, "old_or_misdirected_order_is_ignored", 1, TRANSFER, "an old order, or one to a stranger, is not obeyed", transfer::old_or_misdirected_order_is_ignored),
-    exact(PART, "transfer_is_given_up_after_a_while", 2, ABORT, "a hand-over that takes too long is given up", transfer_ends::transfer_is_given_up_after_a_while),
-    exact(PART, "transfer_ends_when_the_target_is_removed", 2, ABORT, "a hand-over to a removed peer is given up", transfer_ends::transfer_ends_when_the_target_is_removed),
-    exact(PART, "next_leadership_starts_without_a_transfer", 1, ABORT, "a new leadership knows of no hand-over", transfer_ends::next_leadership_starts_without_a_transfer),
+    exact(PART, "transfer_is_given_up_after_a_while", 2, TRANSFER, "a hand-over that takes too long is given up", transfer_ends::transfer_is_given_up_after_a_while),
+    exact(PART, "transfer_ends_when_the_target_is_removed", 2, TRANSFER, "a hand-over to a removed peer is given up", transfer_ends::transfer_ends_when_the_target_is_removed),
+    exact(PART, "next_leadership_starts_without_a_transfer", 1, TRANSFER, "a new leadership knows of no hand-over", transfer_ends::next_leadership_starts_without_a_transfer),
     exact(PART, "leadership_moves_to_the_target", 1, TRANSFER, "in a healthy group the target leads next", transfer_ends::leadership_moves_to_the_target),
-    exact(PART, "change_travels_as_an_entry_of_its_type", 1, MEMBERS, "a change is an entry of its own type", members::change_travels_as_an_entry_of_its_type),
-    exact(PART, "change_takes_effect_when_applied", 2, MEMBERS, "a change takes effect when it is applied", members::change_takes_effect_when_applied),
-    exact(PART, "new_member_gets_the_log_and_counts", 1, MEMBERS, "a new member gets the log, and counts", members::new_member_gets_the_log_and_counts),
-    exact(PART, "adding_a_member_again_changes_nothing", 2, MEMBERS, "adding a member again changes nothing", members::adding_a_member_again_changes_nothing),
-    exact(PART, "removed_member_counts_for_nothing", 2, MEMBERS, "a removed member counts for nothing", members::removed_member_counts_for_nothing),
-    exact(PART, "removal_commits_what_the_smaller_group_holds", 2, MEMBERS, "a removal commits what the smaller group holds", members::removal_commits_what_the_smaller_group_holds),
-    exact(PART, "leader_can_remove_itself", 1, MEMBERS, "a leader that removes itself steps down, and stays quiet", members::leader_can_remove_itself),
-    exact(PART, "one_change_at_a_time", 2, PENDING, "there is one change on its way, not two", pending::one_change_at_a_time),
-    exact(PART, "new_leader_waits_for_inherited_changes", 2, PENDING, "a new leader waits for the changes that it inherited", pending::new_leader_waits_for_inherited_changes),
-    exact(PART, "only_a_leader_takes_changes", 1, PENDING, "only a leader takes changes", pending::only_a_leader_takes_changes),
-    exact(PART, "group_changes_peer_by_peer", 1, MEMBERS, "a group grows and shrinks peer by peer", joint::group_changes_peer_by_peer),
-    exact(PART, "membership_survives_a_restart", 1, MEMBERS, "the membership survives a restart", joint::membership_survives_a_restart),
+    exact(PART, "change_travels_as_an_entry_of_its_type", 1, CONF_CHANGE, "a change is an entry of its own type", members::change_travels_as_an_entry_of_its_type),
+    exact(PART, "change_takes_effect_when_applied", 2, CONF_CHANGE, "a change takes effect when it is applied", members::change_takes_effect_when_applied),
+    exact(PART, "new_member_gets_the_log_and_counts", 1, CONF_CHANGE, "a new member gets the log, and counts", members::new_member_gets_the_log_and_counts),
+    exact(PART, "adding_a_member_again_changes_nothing", 2, CONF_CHANGE, "adding a member again changes nothing", members::adding_a_member_again_changes_nothing),
+    exact(PART, "removed_member_counts_for_nothing", 2, CONF_CHANGE, "a removed member counts for nothing", members::removed_member_counts_for_nothing),
+    exact(PART, "removal_commits_what_the_smaller_group_holds", 2, CONF_CHANGE, "a removal commits what the smaller group holds", members::removal_commits_what_the_smaller_group_holds),
+    exact(PART, "leader_can_remove_itself", 1, CONF_CHANGE, "a leader that removes itself steps down, and stays quiet", members::leader_can_remove_itself),
+    exact(PART, "one_change_at_a_time", 2, CONF_CHANGE, "there is one change on its way, not two", pending::one_change_at_a_time),
+    exact(PART, "new_leader_waits_for_inherited_changes", 2, CONF_CHANGE, "a new leader waits for the changes that it inherited", pending::new_leader_waits_for_inherited_changes),
+    exact(PART, "only_a_leader_takes_changes", 1, CONF_CHANGE, "only a leader takes changes", pending::only_a_leader_takes_changes),
+    exact(PART, "group_changes_peer_by_peer", 1, CONF_CHANGE, "a group grows and shrinks peer by peer", joint::group_changes_peer_by_peer),
+    exact(PART, "membership_survives_a_restart", 1, CONF_CHANGE, "the membership survives a restart", joint::membership_survives_a_restart),
+    simulated(PART, "transfers", 8, SIMULATION, "leadership moves on request, through losses, partitions and crashes", (SimTest { name: "3a::transfers", face: Face::Raw, profile: Profile { transfers: true, ..Profile::SNAPSHOT } }, SEEDS)),
+    simulated(PART, "membership", 9, SIMULATION, "peers join and leave, through losses, partitions and crashes", (SimTest { name: "3a::membership", face: Face::Raw, profile: Profile::MEMBERSHIP }, SEEDS)),
+    searched(PART, "membership_walks", 8, SEARCH, "random walks and searches find no order of changes that splits the group", SearchTest::membership("3a::membership_walks")),
 ];

@@ -32,14 +32,23 @@ pub fn on_commit(judge: &Judge, ghost: &Ghost, view: &View, id: u64) -> Verdict 
 pub fn on_send(judge: &Judge, ghost: &mut Ghost, nodes: &[View], id: u64, message: &Message) -> Verdict {
     let index = match message.msg_type() {
         MessageType::MsgAppend | MessageType::MsgHeartbeat => message.commit,
-        MessageType::MsgSnapshot => message.snapshot.as_ref().map_or(0, |snapshot| snapshot_id(snapshot).index),
+        MessageType::MsgSnapshot => {
+            message.snapshot.as_ref().map_or(0, |snapshot| snapshot_id(snapshot).index)
+        }
         _ => 0,
     };
     rely(judge, ghost, nodes, id, index, message.term)
 }
 
 /// Peer `id` applies the entry at `at`; `digest` sums up all it has applied, with that entry.
-pub fn on_apply(judge: &Judge, ghost: &mut Ghost, nodes: &[View], id: u64, at: LogId, digest: u64) -> Verdict {
+pub fn on_apply(
+    judge: &Judge,
+    ghost: &mut Ghost,
+    nodes: &[View],
+    id: u64,
+    at: LogId,
+    digest: u64,
+) -> Verdict {
     rely(judge, ghost, nodes, id, at.index, nodes[id as usize].now.term)?;
     let Some(committed) = ghost.committed(at.index) else { return Ok(()) };
     let same = committed.term == at.term && committed.chain == digest;
@@ -48,13 +57,24 @@ pub fn on_apply(judge: &Judge, ghost: &mut Ghost, nodes: &[View], id: u64, at: L
             "Peer {id} applies an entry of term {} at index {}; the group has committed {} there",
             at.term,
             at.index,
-            if committed.term == at.term { "other commands up to".to_owned() } else { format!("term {}", committed.term) }
+            if committed.term == at.term {
+                "other commands up to".to_owned()
+            } else {
+                format!("term {}", committed.term)
+            }
         )
     })
 }
 
 /// From now on the log of peer `id` up to `index` counts as committed for the whole group.
-fn rely(judge: &Judge, ghost: &mut Ghost, nodes: &[View], id: u64, index: Index, commit_term: Term) -> Verdict {
+fn rely(
+    judge: &Judge,
+    ghost: &mut Ghost,
+    nodes: &[View],
+    id: u64,
+    index: Index,
+    commit_term: Term,
+) -> Verdict {
     if index <= ghost.commit() {
         return Ok(());
     }
@@ -65,7 +85,8 @@ fn rely(judge: &Judge, ghost: &mut Ghost, nodes: &[View], id: u64, index: Index,
     }
     let at = LogId { term: view.log.term(index).unwrap_or_default(), index };
     let voters = view.commit_voters;
-    let holders = voters.iter().filter(|&voter| nodes.get(voter as usize).is_some_and(|peer| peer.durable.holds(at)));
+    let holders =
+        voters.iter().filter(|&voter| nodes.get(voter as usize).is_some_and(|peer| peer.durable.holds(at)));
     let holders = holders.fold(Peers::default(), Peers::with);
     judge.ensure(voters.is_empty() || voters.has_majority(holders), &COMMITTED_DURABLE, id, || {
         format!(

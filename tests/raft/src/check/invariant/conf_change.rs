@@ -39,8 +39,12 @@ pub fn is_result(before: Group, change: &ConfChange, after: Group) -> bool {
         return after == before;
     }
     match change.change_type() {
-        ConfChangeType::AddNode => after == Group { voters: voters.with(peer), learners: learners.without(peer) },
-        ConfChangeType::RemoveNode => after == Group { voters: voters.without(peer), learners: learners.without(peer) },
+        ConfChangeType::AddNode => {
+            after == Group { voters: voters.with(peer), learners: learners.without(peer) }
+        }
+        ConfChangeType::RemoveNode => {
+            after == Group { voters: voters.without(peer), learners: learners.without(peer) }
+        }
         ConfChangeType::AddLearnerNode => {
             let demoted = Group { voters: voters.without(peer), learners: learners.with(peer) };
             // Whether this demotes a voter is nowhere said.

@@ -30,13 +30,19 @@ pub fn on_send(judge: &Judge, view: &View, id: u64, message: &Message) -> Verdic
         _ => disk.vote,
     };
     judge.ensure(disk.vote == needed, &VOTE_DURABLE, id, || {
-        format!("Peer {id} sends {}, and the vote on its disk is {} (0: none)", describe_message(message), disk.vote)
+        format!(
+            "Peer {id} sends {}, and the vote on its disk is {} (0: none)",
+            describe_message(message),
+            disk.vote
+        )
     })?;
     if kind != MsgAppendResponse || message.reject || message.index == 0 {
         return Ok(());
     }
     let acks = &view.handed.acks;
-    let Some(&(.., term)) = acks.iter().find(|&&(term, index, _)| (term, index) == (message.term, message.index)) else {
+    let Some(&(.., term)) =
+        acks.iter().find(|&&(term, index, _)| (term, index) == (message.term, message.index))
+    else {
         return Ok(());
     };
     judge.ensure(view.durable.holds(LogId { term, index: message.index }), &ENTRIES_DURABLE, id, || {

@@ -21,6 +21,9 @@ pub fn on_send(judge: &Judge, ghost: &mut Ghost, id: u64, message: &Message) -> 
     let other = ghost.note_vote(id, message.term, candidate);
     judge.ensure(other.is_none(), &ONE_VOTE, id, || {
         let other = other.unwrap_or_default();
-        format!("Peer {id} votes for {candidate} in term {}, and has voted for {other} in that term", message.term)
+        format!(
+            "Peer {id} votes for {candidate} in term {}, and has voted for {other} in that term",
+            message.term
+        )
     })
 }

@@ -25,7 +25,8 @@ impl Timeouts {
             && case.post.term > case.pre.term
             && timers.since_reset == timers.since_excuse;
         if ran_out {
-            self.all_equal = (self.seen == 0 || self.all_equal) && (self.seen == 0 || self.first == timers.since_reset);
+            self.all_equal =
+                (self.seen == 0 || self.all_equal) && (self.seen == 0 || self.first == timers.since_reset);
             self.first = timers.since_reset;
             self.seen += 1;
         }
@@ -34,6 +35,12 @@ impl Timeouts {
     /// Whether the timeouts look random; if not, what was seen.
     pub fn verdict(&self) -> (bool, String) {
         let fixed = self.seen >= ENOUGH && self.all_equal;
-        (!fixed, format!("All {} campaigns of the run began exactly {} ticks after the timer started", self.seen, self.first))
+        (
+            !fixed,
+            format!(
+                "All {} campaigns of the run began exactly {} ticks after the timer started",
+                self.seen, self.first
+            ),
+        )
     }
 }

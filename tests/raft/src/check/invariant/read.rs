@@ -12,7 +12,10 @@ pub fn on_ready(judge: &Judge, view: &mut View, id: u64, ready: &Ready) -> Verdi
         let Some(asked) = asked else { continue };
         let (_, committed) = view.reads.remove(asked);
         judge.ensure(state.index >= committed, &READ_FRESH, id, || {
-            format!("Peer {id} confirms a read at index {}; when it was asked for, {committed} was committed", state.index)
+            format!(
+                "Peer {id} confirms a read at index {}; when it was asked for, {committed} was committed",
+                state.index
+            )
         })?;
     }
     Ok(())

@@ -19,12 +19,21 @@ pub fn judge(judge: &Judge, view: &View, ghost: &Ghost, post: &Status, core: &Co
     ensure(post.term == disk.term, format!("The term on disk is {}", disk.term))?;
     ensure(post.vote == disk.vote, format!("The vote on disk is for {}", disk.vote))?;
     ensure(post.role == Role::Follower, "A peer starts as a follower".to_owned())?;
-    ensure(post.last == last, format!("The log on disk ends with {}@{} (index@term)", last.index, last.term))?;
+    ensure(
+        post.last == last,
+        format!("The log on disk ends with {}@{} (index@term)", last.index, last.term),
+    )?;
     let commit = disk.commit.max(view.log.base());
     ensure(post.commit == commit, format!("The commit index on disk is {commit}"))?;
     let applied = view.handed.committed;
-    ensure(post.applied == applied, format!("Config::applied is {applied}, and Status::applied {}", post.applied))?;
-    ensure(Group::of(&core.conf_state()) == view.group, format!("The voters on disk are {}", view.group.voters))?;
+    ensure(
+        post.applied == applied,
+        format!("Config::applied is {applied}, and Status::applied {}", post.applied),
+    )?;
+    ensure(
+        Group::of(&core.conf_state()) == view.group,
+        format!("The voters on disk are {}", view.group.voters),
+    )?;
     let spoken = ghost.spoken.get(id);
     judge.ensure(post.term >= spoken, &TERM_MONOTONIC, id, || {
         format!("Peer {id} starts in term {}, and has sent messages of term {spoken} before", post.term)

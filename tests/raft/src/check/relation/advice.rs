@@ -22,7 +22,9 @@ pub fn give(case: &Case<'_>, findings: &mut Vec<Violation>) {
     }
     let campaigns = case.post.term > case.pre.term && case.post.role == Role::Candidate;
     if campaigns && !case.view.group.voters.has(case.id) {
-        advise(findings, &rules::VOTERS_CAMPAIGN, case.id, || case.tell("A peer that is no voter campaigned"));
+        advise(findings, &rules::VOTERS_CAMPAIGN, case.id, || {
+            case.tell("A peer that is no voter campaigned")
+        });
     }
 }
 
@@ -42,19 +44,29 @@ fn append(case: &Case<'_>, append: &Message, findings: &mut Vec<Violation>) {
         return;
     }
     // An append that begins below the commit index may be taken for old news.
-    let held = append.index >= case.pre.commit && holds(case, LogId { term: append.log_term, index: append.index });
-    if held && case.change == Change::None && conflict(case, append).is_some_and(|first| first > case.pre.commit) {
-        advise(findings, &rules::TAKE_APPEND, case.id, || case.tell("The entries of a matching append were not taken"));
+    let held =
+        append.index >= case.pre.commit && holds(case, LogId { term: append.log_term, index: append.index });
+    if held
+        && case.change == Change::None
+        && conflict(case, append).is_some_and(|first| first > case.pre.commit)
+    {
+        advise(findings, &rules::TAKE_APPEND, case.id, || {
+            case.tell("The entries of a matching append were not taken")
+        });
     }
     let reachable = proved(case).unwrap_or(0).min(append.commit);
     if case.post.commit < reachable {
-        advise(findings, &rules::FOLLOW_COMMIT, case.id, || case.tell("The leader's commit index was not taken over"));
+        advise(findings, &rules::FOLLOW_COMMIT, case.id, || {
+            case.tell("The leader's commit index was not taken over")
+        });
     }
 }
 
 fn yields(case: &Case<'_>, message: &Message, findings: &mut Vec<Violation>) {
     if message.term == case.post.term && case.post.role == Role::Candidate {
-        advise(findings, &rules::CANDIDATE_YIELDS, case.id, || case.tell("A candidate ignored the leader of its term"));
+        advise(findings, &rules::CANDIDATE_YIELDS, case.id, || {
+            case.tell("A candidate ignored the leader of its term")
+        });
     }
 }
 
@@ -65,7 +77,10 @@ fn next(case: &Case<'_>, response: &Message, findings: &mut Vec<Violation>) {
     let Some(progress) = case.core.progress(response.from) else { return };
     if progress.next <= progress.matched {
         advise(findings, &rules::NEXT_BEHIND, case.id, || {
-            case.tell(&format!("`next` of peer {} is {}, `matched` is {}", response.from, progress.next, progress.matched))
+            case.tell(&format!(
+                "`next` of peer {} is {}, `matched` is {}",
+                response.from, progress.next, progress.matched
+            ))
         });
     }
 }

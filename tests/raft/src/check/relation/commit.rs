@@ -28,11 +28,16 @@ fn leader(judge: &Judge, case: &Case<'_>) -> Verdict {
     let voters = case.view.group.voters;
     judge.ensure(quorum(voters) || quorum(case.pre_group.voters), &rules::COMMIT_QUORUM, case.id, || {
         let acked = case.view.lead.acked.at_least(commit, voters).with(case.id).and(voters);
-        case.tell(&format!("Index {commit} is committed, and only {acked} of the voters {voters} hold it, as far as was told"))
+        case.tell(&format!(
+            "Index {commit} is committed, and only {acked} of the voters {voters} hold it, as far as was told"
+        ))
     })?;
     let term = case.core.log_term(commit).unwrap_or_default();
     judge.ensure(term == case.post.term, &rules::COMMIT_OWN_TERM, case.id, || {
-        case.tell(&format!("The leader of term {} committed index {commit}, whose entry is of term {term}", case.post.term))
+        case.tell(&format!(
+            "The leader of term {} committed index {commit}, whose entry is of term {term}",
+            case.post.term
+        ))
     })
 }
 

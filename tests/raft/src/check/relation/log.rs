@@ -18,7 +18,9 @@ pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
             follower(judge, case, append, from)
         }
         _ => judge.ensure(false, &rules::LOG_OWNED, case.id, || {
-            case.tell(&format!("The log changed from index {from} on, and no append of the leader asked for it"))
+            case.tell(&format!(
+                "The log changed from index {from} on, and no append of the leader asked for it"
+            ))
         }),
     }
 }
@@ -29,7 +31,8 @@ fn leader(judge: &Judge, case: &Case<'_>, from: Index) -> Verdict {
     judge.ensure(appended, &rules::LEADER_APPEND_ONLY, case.id, || {
         case.tell(&format!("A leader changed its own log from index {from} on; its last entry was {last}"))
     })?;
-    let other = (from..=case.post.last.index).find(|&index| case.core.log_term(index) != Some(case.post.term));
+    let other =
+        (from..=case.post.last.index).find(|&index| case.core.log_term(index) != Some(case.post.term));
     judge.ensure(other.is_none(), &rules::LOG_OWNED, case.id, || {
         let index = other.unwrap_or_default();
         let term = case.core.log_term(index).unwrap_or_default();
@@ -59,7 +62,9 @@ fn follower(judge: &Judge, case: &Case<'_>, append: &Message, from: Index) -> Ve
         case.tell(&format!("The committed entry {first} was replaced"))
     })?;
     judge.ensure(from >= first, &rules::CONFLICT_ONLY, case.id, || {
-        case.tell(&format!("The first conflict is at index {first}, and the log changed from index {from} on"))
+        case.tell(&format!(
+            "The first conflict is at index {first}, and the log changed from index {from} on"
+        ))
     })?;
     let end = append.index + append.entries.len() as u64;
     judge.ensure(from == first && last <= end, &rules::LOG_OWNED, case.id, || {

@@ -43,7 +43,9 @@ pub fn judge(
             MessageType::MsgRequestVote => {
                 says.vote_request()?;
                 if !view.group.voters.has(id) {
-                    advise(findings, &rules::VOTERS_CAMPAIGN, id, || says.tell("A peer that is no voter campaigned"));
+                    advise(findings, &rules::VOTERS_CAMPAIGN, id, || {
+                        says.tell("A peer that is no voter campaigned")
+                    });
                 }
             }
             MessageType::MsgRequestVoteResponse => says.vote()?,
@@ -82,16 +84,24 @@ impl Says<'_> {
         use MessageType::*;
         let Says { message, id, view, .. } = *self;
         let kind = message.msg_type();
-        let local = matches!(kind, MsgHup | MsgBeat | MsgPropose | MsgUnreachable | MsgSnapStatus | MsgCheckQuorum);
-        self.ensure(!local, &rules::MESSAGE_FORM, || "A message of a kind that never leaves the peer".to_owned())?;
+        let local =
+            matches!(kind, MsgHup | MsgBeat | MsgPropose | MsgUnreachable | MsgSnapStatus | MsgCheckQuorum);
+        self.ensure(!local, &rules::MESSAGE_FORM, || {
+            "A message of a kind that never leaves the peer".to_owned()
+        })?;
         let passed_on = matches!(kind, MsgTransferLeader | MsgReadIndex);
         let addressed = message.to != 0 && message.to != id && (message.from == id || passed_on);
-        self.ensure(addressed, &rules::MESSAGE_FORM, || "Sender or receiver of the message is wrong".to_owned())?;
+        self.ensure(addressed, &rules::MESSAGE_FORM, || {
+            "Sender or receiver of the message is wrong".to_owned()
+        })?;
         // Pre-votes are asked, and granted, for the next term; what is passed on may carry no term.
         let other_term = passed_on || matches!(kind, MsgRequestPreVote | MsgRequestPreVoteResponse);
-        let was_in = self.is_current() || view.note(message.term).is_some();
+        let was_in = message.term != 0 && (self.is_current() || view.note(message.term).is_some());
         self.ensure(other_term || was_in, &rules::MESSAGE_FORM, || {
-            format!("The message names term {}, in which the sender is not, and was not since it started", message.term)
+            format!(
+                "The message names term {}, in which the sender is not, and was not since it started",
+                message.term
+            )
         })?;
         let repeated = is_repeatable(kind) && view.handed.repeatable.contains(&fingerprint(message));
         self.ensure(!repeated, &rules::READY, || {
@@ -103,7 +113,9 @@ impl Says<'_> {
         let Message { term, .. } = *self.message;
         let leads = self.view.lead.term == term && term != 0;
         // A leader of several terms within one Ready: its notes tell.
-        let led = || self.view.note(term).is_some_and(|note| note.campaigned.is_some()) && self.view.now.term > term;
+        let led = || {
+            self.view.note(term).is_some_and(|note| note.campaigned.is_some()) && self.view.now.term > term
+        };
         self.ensure(leads || led(), &rules::LEADER_ONLY, || format!("The sender does not lead term {term}"))
     }
 
@@ -112,7 +124,9 @@ impl Says<'_> {
         let rule = &rules::APPEND_HONEST;
         let own = message.commit <= view.now.commit;
         self.ensure(own, rule, || "The commit index is beyond the sender's own".to_owned())?;
-        let in_order = |(entry, index): (&proto::eraftpb::Entry, Index)| entry.index == index && entry.term <= message.term;
+        let in_order = |(entry, index): (&proto::eraftpb::Entry, Index)| {
+            entry.index == index && entry.term <= message.term
+        };
         let contiguous = message.entries.iter().zip(message.index + 1..).all(in_order);
         self.ensure(contiguous, rule, || "The entries do not follow `index` without a gap".to_owned())?;
         let prev = LogId { term: message.log_term, index: message.index };
@@ -128,7 +142,9 @@ impl Says<'_> {
         for entry in &message.entries {
             digest = chain(digest, entry);
             let known = ghost.note_prefix(entry.index, entry.term, digest);
-            self.ensure(known, rule, || format!("Entry {} of the message is not that of the sender's log", entry.index))?;
+            self.ensure(known, rule, || {
+                format!("Entry {} of the message is not that of the sender's log", entry.index)
+            })?;
         }
         Ok(())
     }
@@ -149,11 +165,13 @@ impl Says<'_> {
     fn snapshot(&self, ghost: &Ghost) -> Verdict {
         let Says { view, message, .. } = *self;
         let Some(snapshot) = &message.snapshot else {
-            return self.ensure(false, &rules::SNAPSHOT_SOUND, || "The message carries no snapshot".to_owned());
+            return self
+                .ensure(false, &rules::SNAPSHOT_SOUND, || "The message carries no snapshot".to_owned());
         };
         let id = snapshot_id(snapshot);
         let committed = ghost.committed(id.index);
-        let sound = committed.is_none_or(|entry| entry.term == id.term && snapshot_digest(snapshot) == Some(entry.chain));
+        let sound = committed
+            .is_none_or(|entry| entry.term == id.term && snapshot_digest(snapshot) == Some(entry.chain));
         self.ensure(id.index > 0 && id.index <= view.now.commit && sound, &rules::SNAPSHOT_SOUND, || {
             "The snapshot does not stand for what the group has committed up to its index".to_owned()
         })

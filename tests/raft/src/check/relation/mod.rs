@@ -77,7 +77,9 @@ impl<'a> Case<'a> {
             Input::Step(message) => describe_message(message),
             Input::Campaign => "campaign".to_owned(),
             Input::Propose(_) => "propose".to_owned(),
-            Input::ProposeConfChange(change) => format!("propose {:?} {}", change.change_type(), change.node_id),
+            Input::ProposeConfChange(change) => {
+                format!("propose {:?} {}", change.change_type(), change.node_id)
+            }
             Input::ApplyConfChange(change) => format!("apply {:?} {}", change.change_type(), change.node_id),
             Input::TransferLeader(target) => format!("transfer leadership to {target}"),
             Input::ReadIndex(_) => "read_index".to_owned(),
@@ -87,7 +89,11 @@ impl<'a> Case<'a> {
             Input::Advance => "advance".to_owned(),
             Input::AdvanceApply(index) => format!("advance_apply {index}"),
         };
-        format!("{what}. Call: {call}. Before: {}. After: {}", describe_status(self.pre), describe_status(self.post))
+        format!(
+            "{what}. Call: {call}. Before: {}. After: {}",
+            describe_status(self.pre),
+            describe_status(self.post)
+        )
     }
 
     /// Whether the peer leads after the call, or led the same term until this very call.
@@ -118,11 +124,17 @@ pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
 fn must_act(input: Input<'_>) -> bool {
     match input {
         Input::Step(message) => {
-            matches!(message.msg_type(), MessageType::MsgAppend | MessageType::MsgAppendResponse | MessageType::MsgSnapshot)
+            matches!(
+                message.msg_type(),
+                MessageType::MsgAppend | MessageType::MsgAppendResponse | MessageType::MsgSnapshot
+            )
         }
         // A hand-over that goes on is judged by how long it has taken.
         Input::Tick => true,
-        Input::Propose(_) | Input::ProposeConfChange(_) | Input::ApplyConfChange(_) | Input::AdvanceApply(_) => true,
+        Input::Propose(_)
+        | Input::ProposeConfChange(_)
+        | Input::ApplyConfChange(_)
+        | Input::AdvanceApply(_) => true,
         _ => false,
     }
 }
@@ -130,7 +142,9 @@ fn must_act(input: Input<'_>) -> bool {
 fn stale(judge: &Judge, case: &Case<'_>) -> Verdict {
     let stale = case.message().is_some_and(|message| message.term != 0 && message.term < case.pre.term);
     let holds = !stale || (case.pre == case.post && case.change == Change::None);
-    judge.ensure(holds, &rules::STALE_IGNORED, case.id, || case.tell("A message of an older term changed the peer"))
+    judge.ensure(holds, &rules::STALE_IGNORED, case.id, || {
+        case.tell("A message of an older term changed the peer")
+    })
 }
 
 fn conf_change(judge: &Judge, case: &Case<'_>) -> Verdict {
@@ -150,8 +164,9 @@ fn proposal(judge: &Judge, case: &Case<'_>) -> Verdict {
     }
     if case.refused {
         let untouched = case.pre == case.post && case.change == Change::None;
-        return judge
-            .ensure(untouched, &rules::PROPOSAL, case.id, || case.tell("A refused proposal changed the peer"));
+        return judge.ensure(untouched, &rules::PROPOSAL, case.id, || {
+            case.tell("A refused proposal changed the peer")
+        });
     }
     let appended = case.post.last.index > case.pre.last.index;
     judge.ensure(appended, &rules::PROPOSAL, case.id, || {

@@ -43,16 +43,27 @@ pub fn nothing(judge: &Judge, view: &View, id: u64, core: &Core) -> Verdict {
     let known = handed.soft_state.unwrap_or(START);
     ensure(judge, soft == known, id, || unsaid(&format!("leader and role went from {known:?} to {soft:?}")))?;
     ensure(judge, handed.snapshot.is_none(), id, || unsaid("a snapshot waits to be installed"))?;
-    ensure(judge, handed.dirty.1 == CLEAN, id, || unsaid(&format!("entries from {} on are not written", handed.dirty.1)))?;
+    ensure(judge, handed.dirty.1 == CLEAN, id, || {
+        unsaid(&format!("entries from {} on are not written", handed.dirty.1))
+    })?;
     // A core may wait until what it handed out is applied.
     let pending = status.commit > handed.committed && status.applied == handed.committed;
     ensure(judge, !pending, id, || {
-        unsaid(&format!("entries up to {} are committed, and handed out only up to {}", status.commit, handed.committed))
+        unsaid(&format!(
+            "entries up to {} are committed, and handed out only up to {}",
+            status.commit, handed.committed
+        ))
     })
 }
 
 /// Soft state, hard state, and whether to sync.
-pub fn states(judge: &Judge, view: &mut View, id: u64, ready: &Ready, findings: &mut Vec<Violation>) -> Verdict {
+pub fn states(
+    judge: &Judge,
+    view: &mut View,
+    id: u64,
+    ready: &Ready,
+    findings: &mut Vec<Violation>,
+) -> Verdict {
     let handed = &mut view.handed;
     ensure(judge, !handed.is_out, id, || "two Readys are out at once (the checks' own mistake)".to_owned())?;
     let (hard, soft) = (hard_state(&view.now), soft_state(&view.now));
@@ -79,10 +90,15 @@ pub fn states(judge: &Judge, view: &mut View, id: u64, ready: &Ready, findings: 
     handed.soft_state = Some(soft);
     let needed = vote_changed || !ready.entries.is_empty() || ready.snapshot.is_some();
     judge.ensure(ready.must_sync || !needed, &rules::MUST_SYNC, id, || {
-        format!("Peer {id}: must_sync is false; term or vote changed: {vote_changed}, {} entries", ready.entries.len())
+        format!(
+            "Peer {id}: must_sync is false; term or vote changed: {vote_changed}, {} entries",
+            ready.entries.len()
+        )
     })?;
     if ready.must_sync && !needed {
-        advise(findings, &rules::SYNC_NEEDED, id, || format!("Peer {id} asks for a sync for at most a commit index"));
+        advise(findings, &rules::SYNC_NEEDED, id, || {
+            format!("Peer {id} asks for a sync for at most a commit index")
+        });
     }
     let idle = ready.soft_state.is_none() && ready.hard_state.is_none() && ready.snapshot.is_none();
     let idle = idle && ready.entries.is_empty() && ready.messages.is_empty();
@@ -95,20 +111,26 @@ pub fn snapshot(judge: &Judge, view: &mut View, id: u64, ready: &Ready) -> Verdi
     let expected = view.handed.snapshot.take();
     let said = ready.snapshot.as_ref().map(snapshot_id);
     ensure(judge, said == expected, id, || match (said, expected) {
-        (None, Some(at)) => format!("the snapshot at {}@{} was taken, and is not handed out", at.index, at.term),
+        (None, Some(at)) => {
+            format!("the snapshot at {}@{} was taken, and is not handed out", at.index, at.term)
+        }
         (Some(at), None) => format!("a snapshot at {}@{} is handed out (again)", at.index, at.term),
         _ => format!("the snapshot is {said:?}, and {expected:?} was taken"),
     })?;
     let chain = view.log.chain(view.log.base());
     let same = ready.snapshot.as_ref().is_none_or(|snapshot| snapshot_digest(snapshot) == chain);
-    judge.ensure(same, &rules::SNAPSHOT_SOUND, id, || format!("Peer {id}: the snapshot's data is not what was received"))
+    judge.ensure(same, &rules::SNAPSHOT_SOUND, id, || {
+        format!("Peer {id}: the snapshot's data is not what was received")
+    })
 }
 
 /// Entries to write.
 pub fn entries(judge: &Judge, view: &mut View, ghost: &mut Ghost, id: u64, ready: &Ready) -> Verdict {
     let (lowest, highest) = view.handed.dirty;
     let Some(first) = ready.entries.first() else {
-        ensure(judge, highest == CLEAN, id, || format!("entries from {highest} on are new, and are not handed out"))?;
+        ensure(judge, highest == CLEAN, id, || {
+            format!("entries from {highest} on are new, and are not handed out")
+        })?;
         view.handed.out = None;
         view.handed.is_out = true;
         return Ok(());
@@ -154,7 +176,10 @@ pub fn committed(judge: &Judge, view: &mut View, id: u64, ready: &Ready) -> Verd
     for entry in &ready.committed_entries {
         let next = view.handed.committed + 1;
         ensure(judge, entry.index == next, id, || {
-            format!("committed entry {} is handed out, and {next} is next: one would be applied twice, or never", entry.index)
+            format!(
+                "committed entry {} is handed out, and {next} is next: one would be applied twice, or never",
+                entry.index
+            )
         })?;
         judge.ensure(next <= view.now.commit, &rules::STATE_MACHINE_SAFETY, id, || {
             format!("Peer {id} hands out entry {next} as committed; its commit index is {}", view.now.commit)
@@ -165,7 +190,9 @@ pub fn committed(judge: &Judge, view: &mut View, id: u64, ready: &Ready) -> Verd
             (Some(before), Some(after)) if next > view.log.base() => chain(before, entry) == after,
             _ => view.log.term(next).is_none_or(|term| term == at.term),
         };
-        ensure(judge, same, id, || format!("the committed entry {}@{} is not the one in the log", at.index, at.term))?;
+        ensure(judge, same, id, || {
+            format!("the committed entry {}@{} is not the one in the log", at.index, at.term)
+        })?;
         view.handed.committed = next;
     }
     Ok(())

@@ -42,7 +42,10 @@ fn elected(judge: &Judge, case: &Case<'_>) -> Verdict {
     let voters = case.view.group.voters;
     judge.ensure(majority(voters) || majority(case.pre_group.voters), &rules::MAJORITY, case.id, || {
         let granted = granted.and(voters);
-        case.tell(&format!("A leader of term {} with the votes of {granted} among the voters {voters}", post.term))
+        case.tell(&format!(
+            "A leader of term {} with the votes of {granted} among the voters {voters}",
+            post.term
+        ))
     })
 }
 
@@ -55,7 +58,9 @@ fn may_step_down(case: &Case<'_>) -> bool {
     }
     let removed = !case.view.group.voters.has(case.id) || !case.pre_group.voters.has(case.id);
     // On a tick it may find that a quorum has gone silent.
-    let by_itself =
-        matches!(case.input, Input::Tick | Input::ApplyConfChange(_) | Input::Advance | Input::AdvanceApply(_));
+    let by_itself = matches!(
+        case.input,
+        Input::Tick | Input::ApplyConfChange(_) | Input::Advance | Input::AdvanceApply(_)
+    );
     removed || by_itself
 }

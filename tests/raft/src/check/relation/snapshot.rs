@@ -21,12 +21,19 @@ pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
     ensure(id.index > case.pre.commit, "is not ahead of the commit index, and replaced the log")?;
     let last = case.view.log.last().index;
     let held = case.view.log.term(id.index) == Some(id.term) && last > id.index;
-    ensure(!held, "covers only a prefix of the log, and the entries behind it, which may be acknowledged, were thrown away")?;
+    ensure(
+        !held,
+        "covers only a prefix of the log, and the entries behind it, which may be acknowledged, were thrown away",
+    )?;
     ensure(case.post.commit >= id.index, "was taken, and the commit index stayed behind it")?;
     let Some(snapshot) = case.message().and_then(|message| message.snapshot.as_ref()) else { return Ok(()) };
     let conf_state = snapshot.metadata.as_ref().and_then(|meta| meta.conf_state.clone()).unwrap_or_default();
-    ensure(case.view.group == Group::of(&conf_state), "was taken, and the group is not the one that it names")?;
+    ensure(
+        case.view.group == Group::of(&conf_state),
+        "was taken, and the group is not the one that it names",
+    )?;
     let committed = case.ghost.committed(id.index);
-    let sound = committed.is_none_or(|entry| entry.term == id.term && snapshot_digest(snapshot) == Some(entry.chain));
+    let sound =
+        committed.is_none_or(|entry| entry.term == id.term && snapshot_digest(snapshot) == Some(entry.chain));
     ensure(sound, "does not stand for what the group has committed up to there")
 }

@@ -11,12 +11,16 @@ use crate::core::Input;
 /// Judges term, commit, applied and first index.
 pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
     let (pre, post) = (case.pre, case.post);
-    judge.ensure(post.term >= pre.term, &rules::TERM_MONOTONIC, case.id, || case.tell("The term went back"))?;
-    judge.ensure(rises_for_a_reason(case), &rules::TERM_STEP, case.id, || case.tell("The term rose without a reason"))?;
+    judge
+        .ensure(post.term >= pre.term, &rules::TERM_MONOTONIC, case.id, || case.tell("The term went back"))?;
+    judge.ensure(rises_for_a_reason(case), &rules::TERM_STEP, case.id, || {
+        case.tell("The term rose without a reason")
+    })?;
     let ordered = post.applied <= post.commit && post.commit <= post.last.index;
     let monotonic = post.commit >= pre.commit && post.applied >= pre.applied;
     judge.ensure(ordered && monotonic, &rules::COMMIT_MONOTONIC, case.id, || {
-        let tell = format!("Commit {} → {}, applied {} → {}", pre.commit, post.commit, pre.applied, post.applied);
+        let tell =
+            format!("Commit {} → {}, applied {} → {}", pre.commit, post.commit, pre.applied, post.applied);
         case.tell(&tell)
     })?;
     let first = post.first_index;

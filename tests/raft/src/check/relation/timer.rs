@@ -48,7 +48,8 @@ fn is_promotable(view: &View, status: &Status) -> bool {
 
 /// Restarts the clocks, as the call demands or permits.
 pub fn update(view: &mut View, input: Input<'_>, pre: &Status, post: &Status) {
-    let changed = (pre.term, pre.role, pre.leader_id, pre.vote) != (post.term, post.role, post.leader_id, post.vote);
+    let changed =
+        (pre.term, pre.role, pre.leader_id, pre.vote) != (post.term, post.role, post.leader_id, post.vote);
     let mut reset = false;
     let mut excuse = changed;
     match input {
@@ -56,11 +57,13 @@ pub fn update(view: &mut View, input: Input<'_>, pre: &Status, post: &Status) {
         // To ask for pre-votes because the caller wants it is no election: the timer may run on.
         Input::Campaign => reset = campaigned(pre, post) && post.role == Role::Candidate,
         Input::Step(message) => {
-            let of_leader = message.term == post.term && message.from == post.leader_id && post.role == Role::Follower;
+            let of_leader =
+                message.term == post.term && message.from == post.leader_id && post.role == Role::Follower;
             let kind = message.msg_type();
             match kind {
                 MessageType::MsgHeartbeat | MessageType::MsgAppend => {
-                    let followed = pre.role == Role::Follower && (pre.term, pre.leader_id) == (post.term, post.leader_id);
+                    let followed = pre.role == Role::Follower
+                        && (pre.term, pre.leader_id) == (post.term, post.leader_id);
                     reset = of_leader && followed;
                     excuse |= of_leader;
                 }

@@ -14,7 +14,11 @@ pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
     }
     let given = pre.term == post.term && pre.vote != NONE;
     judge.ensure(!given, &rules::ONE_VOTE, case.id, || {
-        let whom = if post.vote == NONE { "was taken back".to_owned() } else { format!("went to {} too", post.vote) };
+        let whom = if post.vote == NONE {
+            "was taken back".to_owned()
+        } else {
+            format!("went to {} too", post.vote)
+        };
         case.tell(&format!("The vote of term {}, which {} had, {whom}", post.term, pre.vote))
     })?;
     if post.vote == NONE || follows_winner(case) {
@@ -22,13 +26,17 @@ pub fn judge(judge: &Judge, case: &Case<'_>) -> Verdict {
     }
     if post.vote == case.id {
         let campaigns = post.term > pre.term && matches!(post.role, Role::Candidate | Role::Leader);
-        return judge
-            .ensure(campaigns, &rules::VOTE_ASKED, case.id, || case.tell("The peer voted for itself without campaigning"));
+        return judge.ensure(campaigns, &rules::VOTE_ASKED, case.id, || {
+            case.tell("The peer voted for itself without campaigning")
+        });
     }
     let request = case.current(MessageType::MsgRequestVote).filter(|request| request.from == post.vote);
     let Some(request) = request else {
         return judge.ensure(false, &rules::VOTE_ASKED, case.id, || {
-            case.tell(&format!("The vote of term {} is {}, which did not ask for it now", post.term, post.vote))
+            case.tell(&format!(
+                "The vote of term {} is {}, which did not ask for it now",
+                post.term, post.vote
+            ))
         });
     };
     let candidate = LogId { term: request.log_term, index: request.index };

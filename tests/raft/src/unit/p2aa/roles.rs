@@ -108,7 +108,8 @@ const ONE_LEADER: Promise = Promise::new(
 pub fn leader_follows_nobody_in_its_term() -> Check {
     let mut peer = Setup::bare(1, 3).start()?;
     peer.wins()?;
-    if peer.survives(msg::heartbeat(2, 1, 1, 0))? {
+    if peer.survives(msg::heartbeat(2, 1, 1, 0)) {
+        peer.round()?;
         let leads = peer.role() == Role::Leader && peer.status().leader_id == 1;
         ensure!(ONE_LEADER, leads, "leader of term 1 heard a heartbeat of 2, term 1; {}", peer.describe());
     }

@@ -233,8 +233,9 @@ pub fn heartbeat_raises_the_commit() -> Check {
         peer.hears(msg::heartbeat(2, 1, 5, commit))?;
         ensure!(BEAT_COMMIT, peer.commit() == commit, "a heartbeat with commit {commit} came; {}", peer.describe());
     }
-    if peer.survives(msg::heartbeat(2, 1, 5, 7))? {
+    if peer.survives(msg::heartbeat(2, 1, 5, 7)) {
         ensure!(BEAT_COMMIT, peer.commit() <= 3, "its log ends at 3, a heartbeat said commit 7; {}", peer.describe());
+        peer.round()?;
     }
     Ok(())
 }

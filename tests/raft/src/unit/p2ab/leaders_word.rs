@@ -91,7 +91,8 @@ const OWN_TERM: Promise = Promise::new(
 pub fn leader_takes_no_append_of_its_term() -> Check {
     let mut peer = Setup::bare(1, 3).log(&[1, 1]).leader()?;
     let log = peer.log();
-    if peer.survives(msg::append(2, 1, 2, at(1, 1), &[2, 2], 0))? {
+    if peer.survives(msg::append(2, 1, 2, at(1, 1), &[2, 2], 0)) {
+        peer.round()?;
         let leads = peer.role() == Role::Leader && peer.status().leader_id == 1;
         ensure!(OWN_TERM, leads, "leader of term 2 got an append of term 2 from 2; {}", peer.describe());
         ensure!(OWN_TERM, peer.log() == log, "its log was {}, and is {}", describe_log(&log), describe_log(&peer.log()));

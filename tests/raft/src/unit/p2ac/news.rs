@@ -158,6 +158,22 @@ pub fn soft_state_comes_on_change_only() -> Check {
     Ok(())
 }
 
+/// A candidate that gives up because a majority has refused, if it does.
+pub fn soft_state_alone_is_news() -> Check {
+    let mut peer = Setup::raw(1, 3).start()?;
+    peer.campaigns()?;
+    for voter in [2, 3] {
+        peer.answer = peer.core.step(msg::refuse(voter, 1, 1));
+    }
+    let role = peer.role();
+    if role != Role::Candidate {
+        let ready = next(ANY_NEWS, &mut peer, "a candidate became follower, nothing else changed")?;
+        let told = ready.soft_state.map(|state| state.role);
+        ensure!(ANY_NEWS, told == Some(role), "a candidate became {role:?}; soft state {:?}", ready.soft_state);
+    }
+    Ok(())
+}
+
 const SYNC: Promise = Promise::new(
     "handout",
     "must_sync is set whenever term, vote or entries are to be written",

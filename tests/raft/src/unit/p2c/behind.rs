@@ -22,10 +22,13 @@ const OLD: Promise = Promise::new(
     "the state machine would be set back, and committed entries be lost",
 );
 
-/// Snapshots below and at the commit index.
+/// Snapshots below and at the commit index; the follower's own log is whole, or begins at 5.
 pub fn old_snapshot_is_not_installed() -> Check {
-    for (index, term) in [(2, 1), (4, 2), (5, 2)] {
+    for (index, term, compacted) in [(2, 1, false), (4, 2, false), (5, 2, false), (2, 1, true), (4, 2, true)] {
         let mut peer = follower(&[1, 1, 1, 2, 2, 3], 5)?;
+        if compacted {
+            peer.compacts(4);
+        }
         let before = (peer.status(), peer.log());
         peer.answer = peer.core.step(msg::snapshot(2, 1, 4, at(index, term), &[1, 2, 3]));
         let ready = peer.core.ready();
@@ -188,6 +191,7 @@ pub fn absent_peer_catches_up_by_snapshot() -> Check {
     net.isolate(2);
     net.elect(3)?;
     net.propose(3, "c")?;
+    net.beats(3, 1)?;
     let given = net.given(1);
     ensure!(CATCHES_UP, given.last().is_some_and(|last| last == "c"), "3 leads, c was proposed; {}", net.describe());
     Ok(())
