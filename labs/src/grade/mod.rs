@@ -137,6 +137,8 @@ pub struct Size {
     pub faults: usize,
     /// Client operations in the plan.
     pub operations: usize,
+    /// Steps of a run that is told step by step.
+    pub steps: usize,
     /// Peers.
     pub nodes: u64,
 }
@@ -144,7 +146,12 @@ pub struct Size {
 impl Size {
     /// The size of a plan.
     pub fn of(plan: &Plan) -> Size {
-        Size { faults: plan.faults.len(), operations: plan.operations.len(), nodes: plan.knobs.nodes }
+        Size {
+            faults: plan.faults.len(),
+            operations: plan.operations.len(),
+            steps: plan.schedule.len(),
+            nodes: plan.knobs.nodes,
+        }
     }
 }
 

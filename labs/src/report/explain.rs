@@ -107,6 +107,9 @@ fn run(result: &TestResult) -> String {
         text.push_str(&item("run", &format!("seed {seed}, {passed}")));
     }
     let size = |size: Size| {
+        if size.steps > 0 {
+            return format!("{} peers, {}", size.nodes, count(size.steps, "step", "steps"));
+        }
         let faults = count(size.faults, "fault", "faults");
         let operations = count(size.operations, "operation", "operations");
         format!("{} peers, {faults}, {operations}", size.nodes)

@@ -5,7 +5,7 @@
 //!     host.call(input)                      // as often as there is input
 //!     let ready = host.take_ready();        // at most one at a time
 //!     host.write(&ready); host.sync();      // sync may be skipped unless ready.must_sync
-//!     host.send(&mut ready.messages);       // after the sync
+//!     host.send(&ready.messages);           // after the sync
 //!     host.apply(&ready.committed_entries); // now or later, in order
 //!     host.advance(ready);
 //! }
@@ -109,7 +109,7 @@ impl Host {
     ///
     /// # Errors
     /// The rule that one of them breaks.
-    pub fn send(&mut self, messages: &mut Vec<Message>, checker: &mut Checker) -> Result<(), Violation> {
+    pub fn send(&mut self, messages: &[Message], checker: &mut Checker) -> Result<(), Violation> {
         self.refresh(checker);
         messages.iter().try_for_each(|message| checker.on_send(self.id, message))
     }

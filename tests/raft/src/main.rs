@@ -8,7 +8,8 @@ use verdict::Layers;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).cloned();
+    let value =
+        |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1)).cloned();
     let number = |name: &str, default: u64| value(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     if arguments.iter().any(|a| a == "--bench") {
         raft_tests::sim::bench(number("--count", 200));
@@ -25,8 +26,12 @@ fn main() -> ExitCode {
     if arguments.iter().any(|a| a == "--soak") {
         let state = value("--state").map(PathBuf::from);
         let only = value("--only");
-        let passed =
-            raft_tests::sim::soak(number("--from", 0), number("--count", 300_000), only.as_deref(), state.as_deref());
+        let passed = raft_tests::sim::soak(
+            number("--from", 0),
+            number("--count", 300_000),
+            only.as_deref(),
+            state.as_deref(),
+        );
         return match passed {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,

@@ -135,7 +135,7 @@ impl Worker {
                 return;
             }
             let done = seed + 1 - run.first;
-            if done % PROGRESS_EVERY == 0 || done == run.count {
+            if done.is_multiple_of(PROGRESS_EVERY) || done == run.count {
                 self.send(&Record::Progress(done));
             }
         }
@@ -143,7 +143,14 @@ impl Worker {
     }
 
     /// Runs and reports one run; says whether it passed.
-    fn run_one(&mut self, test: &SimTest, plan: &Plan, run: &Run, seed: Option<u64>, total: &mut Cost) -> bool {
+    fn run_one(
+        &mut self,
+        test: &SimTest,
+        plan: &Plan,
+        run: &Run,
+        seed: Option<u64>,
+        total: &mut Cost,
+    ) -> bool {
         let audit = run.audit || seed.is_none_or(|seed| seed.is_multiple_of(AUDIT_ONE_IN));
         let outcome = match panics::catch(|| sim::run(test, plan, run.layers, audit, run.trace)) {
             Ok(outcome) => outcome,
@@ -154,7 +161,8 @@ impl Worker {
         };
         add(total, &outcome.cost);
         if let Some(mut trace) = outcome.trace {
-            trace.title = seed.map_or_else(|| test.name.to_owned(), |seed| format!("{}, seed {seed}", test.name));
+            trace.title =
+                seed.map_or_else(|| test.name.to_owned(), |seed| format!("{}, seed {seed}", test.name));
             trace.replay = replay(test.name, seed);
             self.send(&Record::Trace(trace));
         }
@@ -184,7 +192,8 @@ impl Worker {
             return self.send(&Record::Failed(Box::new(unknown(name))));
         };
         self.send(&Record::Seed(0));
-        let small = panics::catch(|| sim::shrink(test, plan, rule, layers, budget)).unwrap_or_else(|_| plan.clone());
+        let small =
+            panics::catch(|| sim::shrink(test, plan, rule, layers, budget)).unwrap_or_else(|_| plan.clone());
         match sim::run(test, &small, layers, false, false).verdict {
             Verdict::Failed(failure) => self.send(&Record::Failed(failure)),
             Verdict::NotImplemented(text) => self.send(&Record::NotImplemented(text)),
@@ -236,10 +245,19 @@ fn bare(kind: FailureKind, test: &str, title: &str, panic: &Panic) -> Failure {
         section: String::new(),
         promised: "No call makes a peer panic.".to_owned(),
         seen: format!("panicked at {}: {}", panic.place, panic.message),
-        why: "A peer that panics is down until somebody restarts it, and meets the same input again.".to_owned(),
+        why: "A peer that panics is down until somebody restarts it, and meets the same input again."
+            .to_owned(),
         node: 0,
     };
-    Failure { kind, findings: vec![finding], story: Vec::new(), seed: None, plan: None, events: 0, passed_before: 0 }
+    Failure {
+        kind,
+        findings: vec![finding],
+        story: Vec::new(),
+        seed: None,
+        plan: None,
+        events: 0,
+        passed_before: 0,
+    }
 }
 
 fn unknown(test: &str) -> Failure {

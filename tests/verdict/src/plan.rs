@@ -39,7 +39,7 @@ pub enum Step {
         /// Who.
         node: u64,
     },
-    /// A message arrives: the oldest like this that is still on its way, or else another copy of an older one.
+    /// A message arrives: the one like this, or another copy of it; or else the most similar one that is still on its way.
     Deliver {
         /// Sender.
         from: u64,
@@ -55,7 +55,7 @@ pub enum Step {
         entries: u64,
         /// Whether it is a refusal.
         reject: bool,
-        /// Its commit index, the hint of a refusal, or the index of a snapshot. Of several such messages one with this is taken, if there is one.
+        /// Its commit index, the hint of a refusal, or the index of a snapshot.
         detail: u64,
     },
     /// Commands are proposed to a peer.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use proto::eraftpb::ConfChangeType;
 
+use super::act::{Act, Fuse, Step};
 use super::hash::Seen;
-use super::world::{Act, Fuse, Step, World};
+use super::world::World;
 use super::{Scope, Wrong};
 use crate::sim::panics;
 

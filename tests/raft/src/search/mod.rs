@@ -6,11 +6,14 @@
 //! time; [`bfs`] takes all of them, breadth first, and so finds the shortest story there is; [`stories`] leads it to where it
 //! is worth searching.
 
+pub mod act;
 pub mod bfs;
 pub mod figures;
 mod hash;
 pub mod report;
 pub mod stories;
+#[cfg(test)]
+mod tests;
 pub mod walk;
 pub mod world;
 
@@ -20,10 +23,11 @@ use crate::check::Violation;
 use crate::core::Face;
 use crate::disk::mix;
 use crate::sim::panics::{self, Panic};
+use act::{Act, Step};
 use bfs::Found;
 use stories::{ON_THE_WAY, Story};
 use walk::Walker;
-use world::{Act, Step, Tuning, World};
+use world::{Tuning, World};
 
 /// A graded test that searches.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,8 @@
 use raft::Role;
 use verdict::{Cost, Failure, FailureKind, Finding, Layers, Strength};
 
-use super::world::{Act, Fuse, Start, Step, Tuning, World};
+use super::act::{Act, Fuse, Step};
+use super::world::{Start, Tuning, World};
 use super::{Scope, Wrong};
 use crate::check::{Violation, describe_message};
 use crate::core::Face;

@@ -4,9 +4,10 @@
 use proto::eraftpb::{ConfChangeType, Message, MessageType};
 use raft::Role;
 
+use super::act::Act;
 use super::bfs::{Allow, Budget, Goal};
 use super::figures::FIGURE_8;
-use super::world::{Act, Start, World};
+use super::world::{Start, World};
 
 /// A search in stages.
 #[derive(Clone, Copy, Debug)]

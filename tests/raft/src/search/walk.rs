@@ -7,7 +7,8 @@
 use proto::eraftpb::ConfChangeType;
 use raft::Role;
 
-use super::world::{Act, Fuse, Start, Step, Tuning, World};
+use super::act::{Act, Fuse, Step};
+use super::world::{Start, Tuning, World};
 use super::{Scope, figures};
 use crate::disk::mix;
 

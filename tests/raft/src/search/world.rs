@@ -11,6 +11,7 @@ use proto::eraftpb::{ConfChange, Entry, HardState, Message, MessageType};
 use raft::{Config, Index, LogId, NONE, Ready, Role, SnapshotStatus, Status, Term};
 
 use super::Scope;
+use super::act::{Act, Fuse, Step};
 use super::hash::{Fold, key_of};
 use crate::check::rules::READY;
 use crate::check::{Checker, Setup, Violation};
@@ -22,93 +23,6 @@ use crate::host::Host;
 const ROUNDS_MAX: usize = 64;
 /// The network forgets its oldest message beyond this many.
 const FLIGHTS_MAX: usize = 48;
-
-/// One step: something happens at one peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What happens.
-    pub act: Act,
-    /// The peer dies while it handles what comes of it.
-    pub fuse: Option<Fuse>,
-}
-
-/// What may happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// The message with this key arrives; with `again`, a copy of it stays in the network.
-    Deliver {
-        /// Names the message by its contents, so that a step means the same when others are left out.
-        key: u64,
-        /// A copy stays.
-        again: bool,
-    },
-    /// The message with this key is lost.
-    Lose {
-        /// Names the message.
-        key: u64,
-    },
-    /// An election timer runs out.
-    Campaign(u64),
-    /// A heartbeat interval passes at a leader.
-    Beat(u64),
-    /// So long a time passes at a leader that a hand-over must have ended.
-    Wait(u64),
-    /// A client proposes a command.
-    Propose(u64),
-    /// From now on its writes stay unsynced, and its messages unsent.
-    Hold(u64),
-    /// It syncs, sends and goes on.
-    Release(u64),
-    /// From now on its state machine lags behind; or no more, and catches up.
-    Lag(u64),
-    /// It dies, and starts again from its disk.
-    Crash {
-        /// Who.
-        node: u64,
-        /// So many unsynced writes survive.
-        keep: u8,
-    },
-    /// It drops the log that it has applied.
-    Compact(u64),
-    /// It is asked to hand leadership to another.
-    Transfer {
-        /// Who is asked.
-        at: u64,
-        /// Who shall lead.
-        to: u64,
-    },
-    /// It is asked to propose that a peer joins, leaves, or becomes a learner.
-    Change {
-        /// Who is asked.
-        at: u64,
-        /// `proto::eraftpb::ConfChangeType`.
-        kind: i32,
-        /// Who joins or leaves.
-        node: u64,
-    },
-    /// It is told that its snapshot arrived, or not.
-    Report {
-        /// Who is told.
-        at: u64,
-        /// Whom the snapshot was for.
-        peer: u64,
-        /// It failed.
-        failed: bool,
-    },
-}
-
-/// Where a peer dies while it handles a `Ready`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fuse {
-    /// Before it has written anything.
-    BeforeWrite,
-    /// After writing, before the sync: so many writes survive.
-    BeforeSync(u8),
-    /// After the sync, before it has sent anything.
-    BeforeSend,
-    /// After sending, before it has applied anything.
-    BeforeApply,
-}
 
 /// One peer.
 #[derive(Clone, Default)]
@@ -395,8 +309,8 @@ impl World {
         if fuse == Some(Fuse::BeforeSend) {
             return self.crash(id, u8::MAX).map(|()| true);
         }
-        let mut messages = std::mem::take(&mut ready.messages);
-        host.send(&mut messages, checker)?;
+        let messages = std::mem::take(&mut ready.messages);
+        host.send(&messages, checker)?;
         if fuse == Some(Fuse::BeforeApply) {
             self.put(messages);
             return self.crash(id, 0).map(|()| true);
@@ -502,7 +416,11 @@ fn initial_disk(id: u64, voters: &[u64], start: Start) -> Disk {
     let fresh = Disk::new(voters);
     let Start::Logs { term, logs } = start else { return fresh };
     let Some(terms) = logs.get(id as usize - 1) else { return fresh };
-    let entry = |(index, &term): (u64, &Term)| Entry { index, term, ..Entry::default() };
+    // Some data, as entries without any do not count towards the size of a message.
+    let entry = |(index, &term): (u64, &Term)| {
+        let data = Bytes::copy_from_slice(&term.to_be_bytes());
+        Entry { index, term, data, ..Entry::default() }
+    };
     let entries = (1..).zip(terms.iter()).map(entry).collect();
     let hard_state = HardState { term, vote: NONE, commit: 0 };
     let image = Image { hard_state, entries, base: LogId::default(), ..fresh.durable().clone() };

@@ -176,7 +176,9 @@ impl World<'_> {
                 Some(i) if self.nodes[i].is_up() && self.nodes[i].paused == 0 => self.campaign(i),
                 _ => Ok(()),
             },
-            Fault::Partition { for_ms, .. } | Fault::CutOneWay { for_ms, .. } | Fault::IsolateLeader { for_ms } => {
+            Fault::Partition { for_ms, .. }
+            | Fault::CutOneWay { for_ms, .. }
+            | Fault::IsolateLeader { for_ms } => {
                 let links = self.links_of(&fault);
                 for (from, to) in &links {
                     self.net.cut(*from, *to, true);
@@ -202,14 +204,20 @@ impl World<'_> {
     /// The links that a fault cuts, from sender to receiver.
     fn links_of(&self, fault: &Fault) -> Vec<(u64, u64)> {
         let all = 1..MOST_PEERS as u64;
-        let both = |one: u64| all.clone().filter(move |two| *two != one).flat_map(move |two| [(one, two), (two, one)]);
+        let both = |one: u64| {
+            all.clone().filter(move |two| *two != one).flat_map(move |two| [(one, two), (two, one)])
+        };
         match *fault {
             Fault::CutOneWay { from, to, .. } => vec![(from, to)],
             Fault::IsolateLeader { .. } => self.leader().map_or(Vec::new(), |i| both(i as u64 + 1).collect()),
             Fault::Partition { side, .. } => {
                 let on_side = |peer: u64| side >> (peer - 1) & 1 == 1;
                 let across = all.clone().filter(|peer| on_side(*peer)).flat_map(both);
-                across.filter(|(from, to)| on_side(*from) != on_side(*to)).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+                across
+                    .filter(|(from, to)| on_side(*from) != on_side(*to))
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect()
             }
             _ => Vec::new(),
         }
@@ -248,7 +256,9 @@ impl World<'_> {
             return Ok(());
         }
         let operation = self.plan.operations[index].what;
-        let Some(i) = self.whom_to_ask(&operation, index, attempt) else { return self.ask_later(index, attempt) };
+        let Some(i) = self.whom_to_ask(&operation, index, attempt) else {
+            return self.ask_later(index, attempt);
+        };
         match operation {
             Operation::Propose { count } => {
                 if self.propose(i, count)? == 0 {
@@ -286,10 +296,16 @@ impl World<'_> {
         if let Operation::ProposeTo { node } = operation {
             return (*node as usize).checked_sub(1).filter(|i| *i < self.nodes.len()).filter(open);
         }
-        let leaders: Vec<usize> = (0..self.nodes.len()).filter(|i| open(i) && self.nodes[*i].leads()).collect();
+        let leaders: Vec<usize> =
+            (0..self.nodes.len()).filter(|i| open(i) && self.nodes[*i].leads()).collect();
         let draw = self.noise.below(Stream::Client, index as u64, 2 * u64::from(attempt) + 1, 4);
         if draw == 0 && !leaders.is_empty() {
-            let any = self.noise.below(Stream::Client, index as u64 + (1 << 32), u64::from(attempt), leaders.len() as u64);
+            let any = self.noise.below(
+                Stream::Client,
+                index as u64 + (1 << 32),
+                u64::from(attempt),
+                leaders.len() as u64,
+            );
             return Some(leaders[any as usize]);
         }
         self.leader().filter(open)
@@ -332,7 +348,10 @@ impl World<'_> {
     pub fn change(&mut self, i: usize, peer: u64, add: bool) -> Result<(), Stop> {
         let voters = self.nodes[i].host.as_ref().map_or(Vec::new(), |host| host.conf_state().voters);
         let next = self.nodes.len() as u64 + 1;
-        if voters.contains(&peer) == add || (!add && voters.len() <= 2) || (add && peer != next && !self.is_alive(peer)) {
+        if voters.contains(&peer) == add
+            || (!add && voters.len() <= 2)
+            || (add && peer != next && !self.is_alive(peer))
+        {
             return Ok(());
         }
         if add && peer == next {

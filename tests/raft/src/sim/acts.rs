@@ -246,7 +246,8 @@ impl World<'_> {
         }
         let back = self.nodes[leader].is_up() || self.nodes[leader].gone;
         if back && self.agrees() {
-            let next = if self.test.profile.proposals { Stage::Serve { command: None } } else { Stage::Settle };
+            let next =
+                if self.test.profile.proposals { Stage::Serve { command: None } } else { Stage::Settle };
             self.enter(next);
         }
         Ok(())
@@ -268,7 +269,9 @@ impl World<'_> {
             && self.acts.members.contains(&leader.id)
             && self.members().all(|peer| {
                 let follows = peer.term == leader.term && peer.leader_id == leader.id;
-                let same = peer.last == leader.last && peer.commit == leader.last.index && peer.applied == peer.commit;
+                let same = peer.last == leader.last
+                    && peer.commit == leader.last.index
+                    && peer.applied == peer.commit;
                 follows && (same || !log)
             })
     }
@@ -320,17 +323,24 @@ impl World<'_> {
         let ms = PATIENCE * self.acts.election_us / 1_000;
         let state = self.members().map(|peer| describe(&peer)).collect::<Vec<_>>().join("; ");
         let Some(leader) = self.leader().and_then(|i| self.nodes[i].status()) else {
-            let seen = format!("no leader for {ms} virtual ms, though all peers run and every message arrives: {state}");
+            let seen = format!(
+                "no leader for {ms} virtual ms, though all peers run and every message arrives: {state}"
+            );
             return (&laws::L1, 0, seen);
         };
         let stray = self.members().find(|peer| peer.term != leader.term || peer.leader_id != leader.id);
         if let Some(peer) = stray {
-            let seen = format!("n{} does not follow the leader n{} after {ms} virtual ms: {state}", peer.id, leader.id);
+            let seen = format!(
+                "n{} does not follow the leader n{} after {ms} virtual ms: {state}",
+                peer.id, leader.id
+            );
             return (&laws::L1, peer.id, seen);
         }
         if let Some(peer) = self.members().find(|peer| peer.last != leader.last) {
-            let seen =
-                format!("the log of n{} does not reach the leader's, n{}, in {ms} virtual ms: {state}", peer.id, leader.id);
+            let seen = format!(
+                "the log of n{} does not reach the leader's, n{}, in {ms} virtual ms: {state}",
+                peer.id, leader.id
+            );
             return (&laws::L3, peer.id, seen);
         }
         if leader.commit < leader.last.index {
@@ -340,8 +350,11 @@ impl World<'_> {
             );
             return (&laws::L2, leader.id, seen);
         }
-        if let Some(peer) = self.members().find(|peer| peer.commit < leader.commit || peer.applied < peer.commit) {
-            let seen = format!("n{} does not learn what is committed within {ms} virtual ms: {state}", peer.id);
+        if let Some(peer) =
+            self.members().find(|peer| peer.commit < leader.commit || peer.applied < peer.commit)
+        {
+            let seen =
+                format!("n{} does not learn what is committed within {ms} virtual ms: {state}", peer.id);
             return (&laws::L3, peer.id, seen);
         }
         let seen = format!("the leader n{} takes no proposal for {ms} virtual ms: {state}", leader.id);

@@ -21,7 +21,8 @@ pub fn explain(test: &SimTest, plan: &Plan, layers: Layers, first: &Played) -> F
         before = again;
     }
     let seen = lines.first().cloned().unwrap_or_else(|| {
-        "two runs of the same plan ended in different states; when both were written down they were equal".to_owned()
+        "two runs of the same plan ended in different states; when both were written down they were equal"
+            .to_owned()
     });
     let finding = Finding {
         rule: "determinism".to_owned(),

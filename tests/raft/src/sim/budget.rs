@@ -41,7 +41,8 @@ impl World<'_> {
     }
 
     fn over_events(&self) -> Result<(), Stop> {
-        let seen = format!("{} events in {} virtual ms, and no end in sight", self.cost.events, self.now / 1_000);
+        let seen =
+            format!("{} events in {} virtual ms, and no end in sight", self.cost.events, self.now / 1_000);
         Err(Violation { rule: &laws::L5_EVENTS, node: 0, seen }.into())
     }
 
@@ -107,18 +108,26 @@ impl World<'_> {
         }
         self.budget.held.sort_unstable();
         self.budget.held.dedup();
-        let what = if self.budget.held.is_empty() { "nothing at all".to_owned() } else { self.budget.held.join(", ") };
+        let what = if self.budget.held.is_empty() {
+            "nothing at all".to_owned()
+        } else {
+            self.budget.held.join(", ")
+        };
         let node = self.nodes[i].id;
-        let seen = format!("n{node}: {READY_ROUNDS} rounds of ready and advance at one instant; the last ones held {what}");
+        let seen = format!(
+            "n{node}: {READY_ROUNDS} rounds of ready and advance at one instant; the last ones held {what}"
+        );
         Err(Violation { rule: &laws::L5_READY, node, seen }.into())
     }
 
     /// The log holds what was asked for and what elections add, not more.
     pub fn check_log_growth(&self) -> Result<(), Stop> {
-        let status = self.nodes.iter().filter_map(|node| node.status()).max_by_key(|status| status.last.index);
+        let status =
+            self.nodes.iter().filter_map(|node| node.status()).max_by_key(|status| status.last.index);
         let Some(status) = status else { return Ok(()) };
         let asked = self.clients.taken() + self.clients.changes;
-        let terms = self.nodes.iter().filter_map(|node| node.status()).map(|status| status.term).max().unwrap_or(0);
+        let terms =
+            self.nodes.iter().filter_map(|node| node.status()).map(|status| status.term).max().unwrap_or(0);
         if status.last.index <= asked + terms + SPARE_ENTRIES {
             return Ok(());
         }

@@ -77,7 +77,10 @@ impl Clients {
         let number = match node::number_of(&entry.data) {
             Some(number) if commanded && (1..=self.commands.len() as u64).contains(&number) => number,
             _ if commanded => {
-                return broken(format!("n{node} applied at index {} a command that no client ever sent", entry.index));
+                return broken(format!(
+                    "n{node} applied at index {} a command that no client ever sent",
+                    entry.index
+                ));
             }
             _ => 0,
         };
@@ -98,7 +101,10 @@ impl Clients {
             ));
         }
         if let Some(before) = command.applied_at.replace(entry.index) {
-            return broken(format!("command {number} is applied twice: at index {before} and at {}", entry.index));
+            return broken(format!(
+                "command {number} is applied twice: at index {before} and at {}",
+                entry.index
+            ));
         }
         Ok(())
     }

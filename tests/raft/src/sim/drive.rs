@@ -150,7 +150,7 @@ impl World<'_> {
         let dies = calls < messages.len();
         messages.truncate(calls);
         let host = self.nodes[i].host.as_mut().expect("a running peer");
-        host.send(&mut messages, &mut self.checker)?;
+        host.send(&messages, &mut self.checker)?;
         if let Some(fuse) = &mut self.nodes[i].fuse {
             fuse.calls -= messages.len() as u64;
         }
@@ -300,7 +300,8 @@ impl World<'_> {
         let node = &mut self.nodes[i];
         node.draws.disk += 1;
         let (id, counter) = (node.id, node.draws.disk);
-        let slow = self.slow_machines && self.noise.chance(Stream::Disk, id, counter * 2, self.plan.knobs.slow_disk_ppm);
+        let slow = self.slow_machines
+            && self.noise.chance(Stream::Disk, id, counter * 2, self.plan.knobs.slow_disk_ppm);
         slow.then(|| 1 + self.noise.below(Stream::Disk, id, counter * 2 + 1, SLOW_MOST_US))
     }
 
@@ -312,7 +313,8 @@ impl World<'_> {
         let node = &mut self.nodes[i];
         node.draws.apply += 1;
         let (id, counter) = (node.id, node.draws.apply);
-        let slow = self.slow_machines && self.noise.chance(Stream::Apply, id, counter * 2, self.plan.knobs.slow_apply_ppm);
+        let slow = self.slow_machines
+            && self.noise.chance(Stream::Apply, id, counter * 2, self.plan.knobs.slow_apply_ppm);
         slow.then(|| 1 + self.noise.below(Stream::Apply, id, counter * 2 + 1, SLOW_MOST_US))
     }
 

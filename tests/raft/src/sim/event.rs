@@ -136,16 +136,6 @@ impl Queue {
         self.free.push(slot);
         Some((at_us, self.events[slot as usize]))
     }
-
-    /// How many events wait.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Whether nothing is going to happen.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
 }
 
 #[cfg(test)]

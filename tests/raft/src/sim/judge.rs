@@ -177,9 +177,10 @@ fn explain(plan: &Plan, wrong: &Wrong, told: &Played) -> Failure {
 
 fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
     let kind = if panic.is_ours() { FailureKind::Harness } else { FailureKind::Panicked };
-    let message = doing.message.as_ref().map_or(String::new(), |message| {
-        format!("{} from n{}", net::describe(message), message.from)
-    });
+    let message = doing
+        .message
+        .as_ref()
+        .map_or(String::new(), |message| format!("{} from n{}", net::describe(message), message.from));
     let call = format!("{}({message})", doing.call);
     let finding = Finding {
         rule: format!("panic at {}", panic.place),
@@ -189,7 +190,8 @@ fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
         section: "§5.1".to_owned(),
         promised: "No message, tick or restart makes a peer panic.".to_owned(),
         seen: format!("n{} panicked in {call} at {}: {}", doing.node, panic.place, panic.message),
-        why: "A peer that panics is down until somebody restarts it, and meets the same input again.".to_owned(),
+        why: "A peer that panics is down until somebody restarts it, and meets the same input again."
+            .to_owned(),
         node: doing.node,
     };
     (kind, finding)

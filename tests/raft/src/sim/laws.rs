@@ -4,12 +4,26 @@ use verdict::Strength;
 
 use crate::check::Rule;
 
-const fn live(id: &'static str, title: &'static str, section: &'static str, promised: &'static str, why: &'static str) -> Rule {
+const fn live(
+    id: &'static str,
+    title: &'static str,
+    section: &'static str,
+    promised: &'static str,
+    why: &'static str,
+) -> Rule {
     Rule { id, title, strength: Strength::Liveness, layer: "liveness", section, promised, why }
 }
 
 const fn budget(id: &'static str, title: &'static str, promised: &'static str, why: &'static str) -> Rule {
-    Rule { id, title, strength: Strength::Contract, layer: "budget", section: "handout 2A, the host loop", promised, why }
+    Rule {
+        id,
+        title,
+        strength: Strength::Contract,
+        layer: "budget",
+        section: "handout 2A, the host loop",
+        promised,
+        why,
+    }
 }
 
 /// A leader is elected, and stays, once nothing is in its way.

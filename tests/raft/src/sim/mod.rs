@@ -16,8 +16,8 @@
 //!
 //! Entry points: [`draw_plan`], [`run`], [`shrink()`].
 
-mod acts;
 mod actions;
+mod acts;
 mod audit;
 mod budget;
 mod client;

@@ -9,7 +9,6 @@ use verdict::Knobs;
 
 use super::event::{Event, Queue};
 use super::rng::{self, Noise, Stream};
-use super::schedule::{self, Likeness};
 
 /// Peers that a run can have at most: those of the start, and those that are added.
 pub const MOST_PEERS: usize = 16;
@@ -68,6 +67,11 @@ impl Weather {
     }
 }
 
+/// Sender, receiver, kind.
+type PoolKey = (u64, u64, i32);
+/// Messages this far from what a step names differ in more than their commit index and the like.
+const ANOTHER: u64 = 256;
+
 /// The network.
 pub struct Net {
     noise: Noise,
@@ -83,7 +87,7 @@ pub struct Net {
     pub count: u64,
     buffer: BytesMut,
     /// In a schedule: every message ever sent, and whether it was delivered.
-    pool: BTreeMap<(u64, Likeness), Vec<(Flying, bool)>>,
+    pool: BTreeMap<PoolKey, Vec<(Flying, bool)>>,
 }
 
 /// What became of a message at its sender's end.
@@ -125,7 +129,9 @@ impl Net {
         let link = link(flying.from, flying.message.to);
         self.sent[link] += 1;
         let counter = self.sent[link];
-        if self.cuts[link] > 0 || self.noise.chance(Stream::Fate, link as u64, counter * 3, self.weather.loss_ppm) {
+        if self.cuts[link] > 0
+            || self.noise.chance(Stream::Fate, link as u64, counter * 3, self.weather.loss_ppm)
+        {
             return Sent::Lost;
         }
         if self.noise.chance(Stream::Fate, link as u64, counter * 3 + 1, self.weather.duplicate_ppm) {
@@ -141,16 +147,19 @@ impl Net {
 
     /// Keeps a message until a step of the schedule delivers it.
     pub fn keep(&mut self, flying: Flying) {
-        let key = (flying.from, schedule::likeness_of(&flying.message));
-        self.pool.entry(key).or_default().push((flying, false));
+        let Message { to, msg_type, .. } = flying.message;
+        self.pool.entry((flying.from, to, msg_type)).or_default().push((flying, false));
     }
 
-    /// A message like this, with this detail if there is one: the oldest that was not delivered yet, or else a copy of one
-    /// that was.
-    pub fn find(&mut self, like: (u64, Likeness), detail: u64) -> Option<Flying> {
-        let alike = self.pool.get_mut(&like)?;
-        let differs = |flying: &Flying| schedule::detail(&flying.message) != detail;
-        let (flying, delivered) = alike.iter_mut().min_by_key(|(flying, delivered)| (differs(flying), *delivered))?;
+    /// The message with these sender, receiver and kind that is nearest to what a step names: the very one, still on
+    /// its way or as another copy; or else one that is still on its way.
+    pub fn find(&mut self, key: PoolKey, distance: impl Fn(&Message) -> u64) -> Option<Flying> {
+        let alike = self.pool.get_mut(&key)?;
+        let rank = |(flying, delivered): &(Flying, bool)| (distance(&flying.message), *delivered);
+        let (flying, delivered) = alike
+            .iter_mut()
+            .filter(|(flying, delivered)| !delivered || distance(&flying.message) < ANOTHER)
+            .min_by_key(|held| rank(held))?;
         *delivered = true;
         Some(flying.clone())
     }
@@ -198,7 +207,8 @@ impl Net {
 
     fn delay(&self, stream: Stream, link: usize, counter: u64) -> u64 {
         let Weather { delay_min_us, delay_max_us, slow_ppm, .. } = self.weather;
-        let usual = delay_min_us + self.noise.below(stream, link as u64, counter * 2, delay_max_us - delay_min_us + 1);
+        let usual = delay_min_us
+            + self.noise.below(stream, link as u64, counter * 2, delay_max_us - delay_min_us + 1);
         if slow_ppm == 0 || !self.noise.chance(Stream::Fate, link as u64, counter * 3 + 2, slow_ppm) {
             return usual;
         }
@@ -217,7 +227,9 @@ pub fn describe(message: &Message) -> String {
     match message.msg_type() {
         MessageType::MsgAppend => {
             let entries = match (message.entries.first(), message.entries.last()) {
-                (Some(first), Some(last)) if first.index == last.index => format!("entry {}@{}", first.index, first.term),
+                (Some(first), Some(last)) if first.index == last.index => {
+                    format!("entry {}@{}", first.index, first.term)
+                }
                 (Some(first), Some(last)) => {
                     format!("entries {}@{}..{}@{}", first.index, first.term, last.index, last.term)
                 }
@@ -232,7 +244,9 @@ pub fn describe(message: &Message) -> String {
         MessageType::MsgAppendResponse => format!("MsgAppendResponse(term {term}, yes: have {index})"),
         MessageType::MsgRequestVote => format!("MsgRequestVote(term {term}, log ends {index}@{log_term})"),
         MessageType::MsgRequestVoteResponse => format!("MsgRequestVoteResponse(term {term}, {no})"),
-        MessageType::MsgRequestPreVote => format!("MsgRequestPreVote(term {term}, log ends {index}@{log_term})"),
+        MessageType::MsgRequestPreVote => {
+            format!("MsgRequestPreVote(term {term}, log ends {index}@{log_term})")
+        }
         MessageType::MsgRequestPreVoteResponse => format!("MsgRequestPreVoteResponse(term {term}, {no})"),
         MessageType::MsgSnapshot => {
             let meta = message.snapshot.as_ref().and_then(|s| s.metadata.as_ref());

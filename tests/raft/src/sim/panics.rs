@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn an_unwritten_body_is_told_apart() {
-        let panic = Panic { message: "not yet implemented: 2aa: raft::Raft::tick".into(), place: String::new() };
+        let panic =
+            Panic { message: "not yet implemented: 2aa: raft::Raft::tick".into(), place: String::new() };
         assert_eq!(panic.not_implemented(), Some("2aa: raft::Raft::tick"));
     }
 }

@@ -24,8 +24,6 @@ pub enum Stream {
     Apply = 7,
     /// How many unsynced writes survive a crash.
     Keep = 8,
-    /// Up to where the state machine is on disk at a crash.
-    Applied = 9,
     /// `Config::seed` of one incarnation of a peer.
     Timeout = 10,
     /// When a peer's ticks start.
@@ -36,8 +34,6 @@ pub enum Stream {
     Report = 13,
     /// Whether the storage has no snapshot ready.
     Busy = 14,
-    /// How many commands one entry of an operation carries.
-    Size = 15,
     /// Where the final crash strikes.
     Fuse = 16,
 }

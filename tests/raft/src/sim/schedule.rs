@@ -61,8 +61,8 @@ impl World<'_> {
                 Ok(())
             }
             Step::Campaign { .. } => self.campaign(i),
-            Step::Deliver { from, detail: wanted, .. } => {
-                match likeness(step).and_then(|like| self.net.find((from, like), wanted)) {
+            Step::Deliver { from, to, kind, .. } => {
+                match self.net.find((from, to, kind), |message| distance(message, step)) {
                     Some(flying) => self.deliver(i, &flying),
                     None => Ok(()),
                 }
@@ -142,19 +142,16 @@ fn count_down(after: &mut Option<u32>) -> Option<u64> {
     }
 }
 
-/// What a step says of the message that it delivers, in the order of [`Likeness`].
-fn likeness(step: &Step) -> Option<Likeness> {
-    let Step::Deliver { to, kind, term, index, entries, reject, .. } = *step else { return None };
-    Some((to, kind, term, index, entries, reject))
-}
-
-/// Receiver, kind, term, index, number of entries, refusal.
-pub type Likeness = (u64, i32, u64, u64, u64, bool);
-
-/// What a step would say of this message.
-pub fn likeness_of(message: &Message) -> Likeness {
-    let Message { to, msg_type, term, index, reject, .. } = *message;
-    (to, msg_type, term, index, message.entries.len() as u64, reject)
+/// How far a message is from the one that a step names, apart from sender, receiver and kind: 0 if it is the same in all that
+/// the step says.
+fn distance(message: &Message, step: &Step) -> u64 {
+    let Step::Deliver { term, index, entries, reject, detail: wanted, .. } = *step else { return u64::MAX };
+    let other_kind = u64::from(message.reject != reject || message.entries.is_empty() != (entries == 0));
+    let count = (message.entries.len() as u64).abs_diff(entries);
+    let place = message.index.abs_diff(index).min(0xFFFF);
+    let age = message.term.abs_diff(term).min(0xFFFF);
+    let details = detail(message).abs_diff(wanted).min(0xFF);
+    (other_kind << 56) + (age << 40) + (place << 24) + (count.min(0xFFFF) << 8) + details
 }
 
 /// What tells messages apart that are alike in all else: commit index, hint or index of the snapshot, whichever the kind has.
@@ -167,7 +164,8 @@ pub fn detail(message: &Message) -> u64 {
 pub fn compress(steps: &[Step]) -> Vec<Step> {
     let mut short: Vec<Step> = Vec::new();
     for step in steps {
-        if let (Some(Step::Tick { node, times }), Step::Tick { node: again, times: more }) = (short.last_mut(), step)
+        if let (Some(Step::Tick { node, times }), Step::Tick { node: again, times: more }) =
+            (short.last_mut(), step)
             && node == again
         {
             *times += more;

@@ -54,13 +54,11 @@ struct Shrinker<'a> {
 }
 
 impl<'a> Shrinker<'a> {
-    #[expect(clippy::disallowed_methods, reason = "the budget is wall time: a student waits")]
     fn new(test: &'a SimTest, plan: &Plan, rule: &'a str, layers: Layers, budget: Duration) -> Shrinker<'a> {
         let begun = Instant::now();
         Shrinker { test, rule, layers, begun, until: begun + budget, best: plan.clone() }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the budget is wall time: a student waits")]
     fn out_of_time(&self) -> bool {
         Instant::now() >= self.until
     }
@@ -127,13 +125,15 @@ impl<'a> Shrinker<'a> {
         self.attempt(none);
         let none = Plan { faults: Vec::new(), ..self.best.clone() };
         self.attempt(none);
-        let kinds: Vec<_> = self.best.operations.iter().map(|timed| std::mem::discriminant(&timed.what)).collect();
+        let kinds: Vec<_> =
+            self.best.operations.iter().map(|timed| std::mem::discriminant(&timed.what)).collect();
         for kind in first_of_each(&kinds) {
             let mut candidate = self.best.clone();
             candidate.operations.retain(|timed| std::mem::discriminant(&timed.what) != kind);
             self.attempt(candidate);
         }
-        let kinds: Vec<_> = self.best.faults.iter().map(|timed| std::mem::discriminant(&timed.what)).collect();
+        let kinds: Vec<_> =
+            self.best.faults.iter().map(|timed| std::mem::discriminant(&timed.what)).collect();
         for kind in first_of_each(&kinds) {
             let mut candidate = self.best.clone();
             candidate.faults.retain(|timed| std::mem::discriminant(&timed.what) != kind);
@@ -154,8 +154,12 @@ impl<'a> Shrinker<'a> {
             |knobs, calm| knobs.max_message_bytes = calm.max_message_bytes,
             |knobs, calm| knobs.max_inflight_messages = calm.max_inflight_messages,
             |knobs, calm| knobs.max_ready_bytes = calm.max_ready_bytes,
-            |knobs, calm| (knobs.compact_entries, knobs.compact_keep) = (calm.compact_entries, calm.compact_keep),
-            |knobs, calm| (knobs.election_ticks, knobs.heartbeat_ticks) = (calm.election_ticks, calm.heartbeat_ticks),
+            |knobs, calm| {
+                (knobs.compact_entries, knobs.compact_keep) = (calm.compact_entries, calm.compact_keep)
+            },
+            |knobs, calm| {
+                (knobs.election_ticks, knobs.heartbeat_ticks) = (calm.election_ticks, calm.heartbeat_ticks)
+            },
             |knobs, calm| {
                 (knobs.delay_min_us, knobs.delay_max_us) = (calm.delay_min_us, calm.delay_max_us);
                 knobs.aligned_ticks = calm.aligned_ticks;
@@ -249,7 +253,6 @@ impl<'a> Shrinker<'a> {
             let before = self.best.schedule.clone();
             self.ddmin(before.clone(), |plan, schedule| plan.schedule = schedule);
             self.simpler_steps();
-            self.fewer_entries();
             if self.best.schedule == before || self.out_of_time() {
                 break;
             }
@@ -281,31 +284,6 @@ impl<'a> Shrinker<'a> {
                 if self.attempt(candidate) {
                     break;
                 }
-            }
-        }
-    }
-
-    /// A log without one entry: one command fewer, and every later message speaks of an index that is lower by one.
-    fn fewer_entries(&mut self) {
-        let mut at = 0;
-        while at < self.best.schedule.len() {
-            let mut candidate = self.best.clone();
-            let Step::Propose { count, .. } = &mut candidate.schedule[at] else {
-                at += 1;
-                continue;
-            };
-            *count = count.saturating_sub(1);
-            let gone = *count == 0;
-            for step in &mut candidate.schedule[at + 1..] {
-                if let Step::Deliver { index, .. } = step {
-                    *index = index.saturating_sub(1);
-                }
-            }
-            if gone {
-                candidate.schedule.remove(at);
-            }
-            if !self.attempt(candidate) {
-                at += 1;
             }
         }
     }

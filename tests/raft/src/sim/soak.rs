@@ -43,7 +43,10 @@ pub fn bench(seeds: u64) {
             });
             println!("{:<22} {with:<22} {:>9.0} {:>9.0}", test.name, speeds[0].0, speeds[1].0);
             if layers == Layers::ALL {
-                println!("{:<22} {:<22} {:>9.0} {:>9.0}", "", "1000 events a second", speeds[0].1, speeds[1].1);
+                println!(
+                    "{:<22} {:<22} {:>9.0} {:>9.0}",
+                    "", "1000 events a second", speeds[0].1, speeds[1].1
+                );
             }
         }
     }
@@ -70,7 +73,6 @@ struct Stopwatch {
 }
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
     fn start() -> Stopwatch {
         Stopwatch { on_cpu: on_cpu_ns(), wall: Instant::now() }
     }
@@ -92,7 +94,6 @@ fn on_cpu_ns() -> Option<u64> {
 ///
 /// # Errors
 /// If the state file cannot be read or written.
-#[expect(clippy::disallowed_methods, reason = "this shows progress in wall time")]
 pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> io::Result<bool> {
     let profiles: Vec<SimTest> =
         PROFILES.into_iter().filter(|test| only.is_none_or(|name| test.name.contains(name))).collect();
@@ -100,7 +101,10 @@ pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> 
         println!("no profile is called {}", only.unwrap_or_default());
         return Ok(false);
     }
-    let mut done = state.and_then(|path| fs::read_to_string(path).ok()).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let mut done = state
+        .and_then(|path| fs::read_to_string(path).ok())
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
     let (start, begun) = (Instant::now(), done);
     let mut failures = 0;
     while done < count {
@@ -114,7 +118,7 @@ pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> 
             fs::write(path, format!("{done}\n"))?;
         }
         let rate = (done - begun) as f64 / start.elapsed().as_secs_f64();
-        if done % (10 * ROUND) == 0 || done == count {
+        if done.is_multiple_of(10 * ROUND) || done == count {
             println!("{done} of {count} runs, {failures} failed, {rate:.0} a second");
             io::stdout().flush()?;
         }
@@ -123,13 +127,17 @@ pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> 
 }
 
 /// Looks for the first failing seed of one profile from `from` on, makes it small within `budget`, and prints it.
-#[expect(clippy::disallowed_methods, reason = "this shows how long it took")]
 pub fn explain(only: &str, from: u64, count: u64, budget: Duration, layers: Layers) {
     let Some(test) = PROFILES.into_iter().find(|test| test.name.contains(only)) else { return };
     for seed in from..from + count {
         let plan = draw_plan(&test, seed);
         let Verdict::Failed(failure) = run(&test, &plan, layers, false, false).verdict else { continue };
-        println!("seed {seed}, {} faults, {} operations, {} events", plan.faults.len(), plan.operations.len(), failure.events);
+        println!(
+            "seed {seed}, {} faults, {} operations, {} events",
+            plan.faults.len(),
+            plan.operations.len(),
+            failure.events
+        );
         print_failure(&failure);
         let start = Instant::now();
         let small = shrink(&test, &plan, &failure.findings[0].rule, layers, budget);
@@ -162,7 +170,7 @@ fn print_failure(failure: &Failure) {
 /// Runs one seed, and prints why it fails if it does.
 fn passes(test: &SimTest, seed: u64) -> bool {
     let plan = draw_plan(test, seed);
-    let outcome = run(test, &plan, Layers::ALL, seed % AUDIT_ONE_IN == 0, false);
+    let outcome = run(test, &plan, Layers::ALL, seed.is_multiple_of(AUDIT_ONE_IN), false);
     match outcome.verdict {
         Verdict::Passed => true,
         Verdict::NotImplemented(what) => {

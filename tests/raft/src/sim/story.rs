@@ -174,11 +174,17 @@ impl Recorder {
 
     /// The whole run, for the picture.
     pub fn trace(self, title: String, replay: String, findings: Vec<Finding>) -> Trace {
-        let nodes: BTreeSet<u64> = self.events.iter().map(|event| event.node).filter(|node| *node != 0).collect();
+        let nodes: BTreeSet<u64> =
+            self.events.iter().map(|event| event.node).filter(|node| *node != 0).collect();
         let mut events = self.events;
         let last = events.last().cloned();
         for (nth, finding) in findings.iter().enumerate() {
-            let here = events.iter().rev().find(|event| event.node == finding.node).cloned().or_else(|| last.clone());
+            let here = events
+                .iter()
+                .rev()
+                .find(|event| event.node == finding.node)
+                .cloned()
+                .or_else(|| last.clone());
             let Some(here) = here else { continue };
             let at_us = last.as_ref().map_or(here.at_us, |last| last.at_us);
             let text = format!("{}: {}", finding.rule, finding.seen);
@@ -318,10 +324,13 @@ fn in_words(what: What<'_>, changed: bool) -> (EventKind, String, bool) {
         }
         What::Transfer { to } => (EventKind::Client, format!("is asked to hand over to n{to}"), changed),
         What::Change { peer, add, accepted } => {
-            let (taken, verb) = (if accepted { "takes" } else { "refuses" }, if add { "add" } else { "remove" });
+            let (taken, verb) =
+                (if accepted { "takes" } else { "refuses" }, if add { "add" } else { "remove" });
             (EventKind::Client, format!("{taken} the proposal to {verb} n{peer}"), accepted)
         }
-        What::Report { to, what } => (EventKind::Client, format!("is told of its message to n{to}: {what:?}"), changed),
+        What::Report { to, what } => {
+            (EventKind::Client, format!("is told of its message to n{to}: {what:?}"), changed)
+        }
         What::Write(ready) => (EventKind::Sync, written(ready), false),
         What::Sync => (EventKind::Sync, "syncs".to_owned(), false),
         What::Apply(entries) => {
@@ -337,8 +346,12 @@ fn in_words(what: What<'_>, changed: bool) -> (EventKind, String, bool) {
         What::Fault(fault) => (EventKind::Fault, fault_in_words(fault), false),
         What::Mended(fault) => (EventKind::Fault, format!("over: {}", fault_in_words(fault)), false),
         What::Resume => (EventKind::Fault, "goes on after a pause".to_owned(), false),
-        What::Destroyed => (EventKind::Crash, "is taken away: it was removed from the group".to_owned(), true),
-        What::Heal => (EventKind::Fault, "all faults end: everything runs, every message arrives".to_owned(), true),
+        What::Destroyed => {
+            (EventKind::Crash, "is taken away: it was removed from the group".to_owned(), true)
+        }
+        What::Heal => {
+            (EventKind::Fault, "all faults end: everything runs, every message arrives".to_owned(), true)
+        }
     }
 }
 
@@ -403,10 +416,13 @@ fn fault_in_words(fault: &Fault) -> String {
         Fault::CrashLeader { down_ms } => format!("the leader dies for {down_ms} ms"),
         Fault::Pause { node, for_ms } => format!("n{node} is paused for {for_ms} ms"),
         Fault::Partition { side, for_ms } => {
-            let side: Vec<String> = (1..=64).filter(|n| side >> (n - 1) & 1 == 1).map(|n| format!("n{n}")).collect();
+            let side: Vec<String> =
+                (1..=64).filter(|n| side >> (n - 1) & 1 == 1).map(|n| format!("n{n}")).collect();
             format!("{} cut off from the others for {for_ms} ms", side.join(", "))
         }
-        Fault::CutOneWay { from, to, for_ms } => format!("nothing gets from n{from} to n{to} for {for_ms} ms"),
+        Fault::CutOneWay { from, to, for_ms } => {
+            format!("nothing gets from n{from} to n{to} for {for_ms} ms")
+        }
         Fault::IsolateLeader { for_ms } => format!("the leader is cut off for {for_ms} ms"),
         Fault::Campaign { node } => format!("the election timer of n{node} runs out"),
     }

@@ -82,7 +82,8 @@ fn draw_knobs(profile: &Profile, dice: &mut Dice, everything: bool) -> Knobs {
     }
     knobs.aligned_ticks = dice.one_in(3);
     if on(dice) && !knobs.aligned_ticks {
-        knobs.tick_percent = (0..nodes).map(|_| dice.pick(&[50, 75, 90, 100, 100, 100, 110, 150, 200])).collect();
+        knobs.tick_percent =
+            (0..nodes).map(|_| dice.pick(&[50, 75, 90, 100, 100, 100, 110, 150, 200])).collect();
     }
     if knobs.aligned_ticks && dice.one_in(2) {
         // Equal delays as well: only then does a timer that is not random tie in every election.
@@ -137,14 +138,19 @@ fn draw_faults(knobs: &Knobs, dice: &mut Dice, everything: bool) -> Vec<Timed<Fa
 fn draw_fault(kind: u64, nodes: u64, dice: &mut Dice) -> Fault {
     let node = dice.range(1, nodes);
     let long = dice.one_in(4);
-    let mut length = |short: u64, most: u64| if long { dice.range(short, most) } else { dice.range(10, short) };
+    let mut length =
+        |short: u64, most: u64| if long { dice.range(short, most) } else { dice.range(10, short) };
     match kind {
         0 => Fault::Crash { node, down_ms: length(200, 900) },
         1 => Fault::CrashAtSeam { node, down_ms: length(200, 900), calls: dice.below(40) },
         2 => Fault::CrashLeader { down_ms: length(200, 900) },
         3 => Fault::Pause { node, for_ms: length(200, 700) },
         4 => Fault::Partition { for_ms: length(300, 1_200), side: dice.range(1, (1 << nodes) - 2) },
-        5 => Fault::CutOneWay { for_ms: length(300, 1_200), from: node, to: 1 + (node + dice.below(nodes - 1)) % nodes },
+        5 => Fault::CutOneWay {
+            for_ms: length(300, 1_200),
+            from: node,
+            to: 1 + (node + dice.below(nodes - 1)) % nodes,
+        },
         6 => Fault::IsolateLeader { for_ms: length(300, 1_200) },
         _ => Fault::Campaign { node },
     }
@@ -162,7 +168,9 @@ fn draw_operations(profile: &Profile, knobs: &Knobs, dice: &mut Dice) -> Vec<Tim
     }
     if profile.transfers && !dice.one_in(4) {
         let gap_ms = dice.range(100, 800);
-        draw_stream(&mut operations, knobs, dice, gap_ms, |dice| Operation::Transfer { to: dice.range(1, knobs.nodes) });
+        draw_stream(&mut operations, knobs, dice, gap_ms, |dice| Operation::Transfer {
+            to: dice.range(1, knobs.nodes),
+        });
     }
     if profile.membership && !dice.one_in(4) {
         let gap_ms = dice.range(150, 900);

@@ -104,7 +104,10 @@ impl<'a> World<'a> {
             queue: Queue::default(),
             net: Net::new(noise, Weather::of(&plan.knobs)),
             nodes: Vec::new(),
-            checker: Checker::new(Setup { voters, election_ticks: plan.knobs.election_ticks, face: test.face }, layers),
+            checker: Checker::new(
+                Setup { voters, election_ticks: plan.knobs.election_ticks, face: test.face },
+                layers,
+            ),
             clients: Clients::default(),
             acts: Acts::new(&plan.knobs),
             budget: Budget::default(),

@@ -259,7 +259,10 @@ mod tests {
             if let Err(failure) = test.run_exact(body) {
                 let finding = &failure.findings[0];
                 let story = failure.story.join("\n  ");
-                panic!("{}\n  promised: {}\n  seen: {}\n  {story}", finding.rule, finding.promised, finding.seen);
+                panic!(
+                    "{}\n  promised: {}\n  seen: {}\n  {story}",
+                    finding.rule, finding.promised, finding.seen
+                );
             }
         }
     }

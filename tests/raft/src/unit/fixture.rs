@@ -2,8 +2,8 @@
 //! syncs, sends, applies, advances.
 
 use bytes::Bytes;
-use proto::eraftpb::{ConfChange, Entry, EntryType, HardState, Message, MessageType};
 use prost::Message as _;
+use proto::eraftpb::{ConfChange, Entry, EntryType, HardState, Message, MessageType};
 use raft::{Config, Index, LogId, PeerId, ProgressStatus, Ready, Result, Role, Status, Term};
 
 use super::mate::Mate;
@@ -257,7 +257,12 @@ impl Peer {
             self.core.tick();
             let after = self.status();
             if (before.term, before.role) != (after.term, after.role) {
-                story::note(format!("peer {} ticks, and becomes {:?} of term {}", self.id(), after.role, after.term));
+                story::note(format!(
+                    "peer {} ticks, and becomes {:?} of term {}",
+                    self.id(),
+                    after.role,
+                    after.term
+                ));
             }
             self.round()?;
         }

@@ -137,7 +137,14 @@ impl Mate {
                 continue;
             }
             let safe = entry.index > self.commit;
-            ensure!(SOUND_COMMIT, safe, "peer {}, commit {}, got {}", self.id, self.commit, msg::describe(message));
+            ensure!(
+                SOUND_COMMIT,
+                safe,
+                "peer {}, commit {}, got {}",
+                self.id,
+                self.commit,
+                msg::describe(message)
+            );
             self.log.truncate((entry.index - self.base.index - 1) as usize);
             self.log.push(entry.clone());
         }

@@ -24,12 +24,14 @@ impl Timeouts {
             && matches!(case.post.role, Role::Candidate)
             && case.post.term > case.pre.term
             && timers.since_reset == timers.since_excuse;
-        if ran_out {
-            self.all_equal =
-                (self.seen == 0 || self.all_equal) && (self.seen == 0 || self.first == timers.since_reset);
-            self.first = timers.since_reset;
-            self.seen += 1;
+        if !ran_out {
+            return;
         }
+        if self.seen == 0 {
+            (self.first, self.all_equal) = (timers.since_reset, true);
+        }
+        self.all_equal &= self.first == timers.since_reset;
+        self.seen += 1;
     }
 
     /// Whether the timeouts look random; if not, what was seen.

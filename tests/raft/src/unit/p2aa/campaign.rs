@@ -16,7 +16,8 @@ const FIRST_START: Promise = Promise::new(
 pub fn starts_as_follower() -> Check {
     let mut peer = Setup::bare(1, 3).start()?;
     let (status, sent) = (peer.status(), peer.sends());
-    let fresh = status.role == Role::Follower && (status.term, status.vote, status.leader_id) == (0, NONE, NONE);
+    let fresh =
+        status.role == Role::Follower && (status.term, status.vote, status.leader_id) == (0, NONE, NONE);
     ensure!(FIRST_START, fresh, "{}", peer.describe());
     ensure!(FIRST_START, sent.is_empty(), "it sent {}", msg::describe_all(&sent));
     Ok(())
@@ -34,7 +35,12 @@ pub fn restart_keeps_term_and_vote() -> Check {
     let mut peer = Setup::bare(1, 3).hard(5, 2, 0).start()?;
     let status = peer.status();
     ensure!(RESTORES, status.role == Role::Follower, "after a restart {}", peer.describe());
-    ensure!(RESTORES, (status.term, status.vote) == (5, 2), "the disk holds term 5, vote 2; {}", peer.describe());
+    ensure!(
+        RESTORES,
+        (status.term, status.vote) == (5, 2),
+        "the disk holds term 5, vote 2; {}",
+        peer.describe()
+    );
     peer.hears(msg::vote(3, 1, 5, msg::at(0, 0)))?;
     let sent = peer.sends_kind(MsgRequestVoteResponse);
     let granted = sent.iter().any(|answer| !answer.reject);
@@ -53,7 +59,11 @@ pub fn vote_survives_a_crash() -> Check {
     let mut peer = Setup::bare(1, 3).start()?;
     peer.hears(msg::vote(2, 1, 4, msg::at(0, 0)))?;
     let stored = peer.disk_state();
-    ensure!(VOTE_STORED, (stored.term, stored.vote) == (4, 2), "it voted for 2 in term 4; on disk: {stored:?}");
+    ensure!(
+        VOTE_STORED,
+        (stored.term, stored.vote) == (4, 2),
+        "it voted for 2 in term 4; on disk: {stored:?}"
+    );
     let mut peer = peer.restarts()?;
     peer.hears(msg::vote(3, 1, 4, msg::at(0, 0)))?;
     let sent = peer.sends_kind(MsgRequestVoteResponse);
@@ -62,7 +72,11 @@ pub fn vote_survives_a_crash() -> Check {
     let mut peer = Setup::bare(1, 3).start()?;
     peer.campaigns()?;
     let stored = peer.disk_state();
-    ensure!(VOTE_STORED, (stored.term, stored.vote) == (1, 1), "it campaigned in term 1; on disk: {stored:?}");
+    ensure!(
+        VOTE_STORED,
+        (stored.term, stored.vote) == (1, 1),
+        "it campaigned in term 1; on disk: {stored:?}"
+    );
     Ok(())
 }
 
@@ -78,7 +92,8 @@ pub fn campaign_asks_everybody() -> Check {
         let mut peer = Setup::bare(1, voters).hard(6, 2, 0).start()?;
         peer.campaigns()?;
         let (status, sent) = (peer.status(), peer.sends_kind(MsgRequestVote));
-        let stands = status.role == Role::Candidate && (status.term, status.vote, status.leader_id) == (7, 1, NONE);
+        let stands =
+            status.role == Role::Candidate && (status.term, status.vote, status.leader_id) == (7, 1, NONE);
         ensure!(CAMPAIGN, stands, "it campaigned in term 6; now {}", peer.describe());
         let mut asked: Vec<PeerId> = sent.iter().map(|request| request.to).collect();
         asked.sort_unstable();
@@ -116,7 +131,11 @@ pub fn majority_wins() -> Check {
             let expected = if wins { Role::Leader } else { Role::Candidate };
             let role = role_with(voters, granted)?;
             let votes = granted + 1;
-            ensure!(MAJORITY, role == expected, "with {votes} votes of {voters} it is {role:?}, not {expected:?}");
+            ensure!(
+                MAJORITY,
+                role == expected,
+                "with {votes} votes of {voters} it is {role:?}, not {expected:?}"
+            );
         }
     }
     Ok(())
@@ -178,7 +197,12 @@ pub fn repeated_grant_counts_once() -> Check {
     for _ in 0..3 {
         peer.hears(msg::grant(2, 1, 1))?;
     }
-    ensure!(ONE_EACH, peer.role() == Role::Candidate, "peer 2 of 5 granted, three times over; {}", peer.describe());
+    ensure!(
+        ONE_EACH,
+        peer.role() == Role::Candidate,
+        "peer 2 of 5 granted, three times over; {}",
+        peer.describe()
+    );
     peer.hears(msg::grant(3, 1, 1))?;
     ensure!(ONE_EACH, peer.role() == Role::Leader, "peers 2 and 3 of 5 granted; {}", peer.describe());
     Ok(())
@@ -197,7 +221,12 @@ pub fn strangers_have_no_vote() -> Check {
     for stranger in [7, 8, 9] {
         peer.hears(msg::grant(stranger, 1, 1))?;
     }
-    ensure!(STRANGERS, peer.role() == Role::Candidate, "7, 8 and 9 are no members of 1..=3; {}", peer.describe());
+    ensure!(
+        STRANGERS,
+        peer.role() == Role::Candidate,
+        "7, 8 and 9 are no members of 1..=3; {}",
+        peer.describe()
+    );
     Ok(())
 }
 
@@ -240,7 +269,8 @@ pub fn candidate_tries_again() -> Check {
         let stands = status.role == Role::Candidate && (status.term, status.vote) == (term, 1);
         ensure!(AGAIN, stands, "nobody answered the campaign of term {}; {}", term - 1, peer.describe());
         let asked = peer.sends_kind(MsgRequestVote);
-        let all = [2, 3].iter().all(|to| asked.iter().any(|request| request.to == *to && request.term == term));
+        let all =
+            [2, 3].iter().all(|to| asked.iter().any(|request| request.to == *to && request.term == term));
         ensure!(AGAIN, all, "in its campaign of term {term} it sent {}", msg::describe_all(&asked));
     }
     Ok(())

@@ -29,7 +29,12 @@ pub fn undisturbed_campaign_wins() -> Check {
         let mut net = Net::bare(n)?;
         net.campaign(1)?;
         net.beats(1, 2)?;
-        ensure!(ELECTS, net.leaders() == [1] && all_follow(&net, 1), "peer 1 of {n} campaigned; {}", net.describe());
+        ensure!(
+            ELECTS,
+            net.leaders() == [1] && all_follow(&net, 1),
+            "peer 1 of {n} campaigned; {}",
+            net.describe()
+        );
     }
     Ok(())
 }
@@ -60,14 +65,21 @@ const QUORUM: Promise = Promise::new(
 
 /// Groups of which some peers are cut off.
 pub fn majority_must_be_reachable() -> Check {
-    for (n, isolated, wins) in [(3, 1, true), (3, 2, false), (4, 1, true), (4, 2, false), (5, 2, true), (5, 3, false)] {
+    for (n, isolated, wins) in
+        [(3, 1, true), (3, 2, false), (4, 1, true), (4, 2, false), (5, 2, true), (5, 3, false)]
+    {
         let mut net = Net::bare(n)?;
         for id in n + 1 - isolated..=n {
             net.isolate(id);
         }
         net.campaign(1)?;
         let leads = net.leaders() == [1];
-        ensure!(QUORUM, leads == wins, "peer 1 of {n} campaigned, {isolated} were cut off; {}", net.describe());
+        ensure!(
+            QUORUM,
+            leads == wins,
+            "peer 1 of {n} campaigned, {isolated} were cut off; {}",
+            net.describe()
+        );
     }
     Ok(())
 }
@@ -108,11 +120,21 @@ pub fn rivals_settle_on_one() -> Check {
     net.peer(1).campaigns()?;
     net.peer(3).campaigns()?;
     net.settle()?;
-    ensure!(RIVALS, net.leaders().len() == 1, "1 and 3 campaigned, 2 had one vote to give; {}", net.describe());
+    ensure!(
+        RIVALS,
+        net.leaders().len() == 1,
+        "1 and 3 campaigned, 2 had one vote to give; {}",
+        net.describe()
+    );
     let leader = net.leaders()[0];
     net.heal();
     net.beats(leader, 2)?;
-    ensure!(RIVALS, all_follow(&net, leader), "the network healed, {leader} sent heartbeats; {}", net.describe());
+    ensure!(
+        RIVALS,
+        all_follow(&net, leader),
+        "the network healed, {leader} sent heartbeats; {}",
+        net.describe()
+    );
     Ok(())
 }
 
@@ -127,7 +149,12 @@ pub fn lost_votes_are_made_up_for() -> Check {
     let mut net = Net::bare(3)?;
     net.drop_kind(MsgRequestVoteResponse);
     net.campaign(1)?;
-    ensure!(LOST_ANSWERS, net.leaders().is_empty(), "all answers to 1's campaign were lost; {}", net.describe());
+    ensure!(
+        LOST_ANSWERS,
+        net.leaders().is_empty(),
+        "all answers to 1's campaign were lost; {}",
+        net.describe()
+    );
     net.heal();
     net.elect(1)?;
     ensure!(LOST_ANSWERS, net.leaders() == [1], "1 campaigned again; {}", net.describe());
@@ -156,7 +183,13 @@ pub fn group_elects_and_keeps_a_leader() -> Check {
             net.tick()?;
         }
         let kept = all_follow(&net, leader) && net.peers[&leader].term() == term;
-        ensure!(ALIVE, kept, "{leader} led term {term}; {} healthy ticks later: {}", 10 * ELECTION, net.describe());
+        ensure!(
+            ALIVE,
+            kept,
+            "{leader} led term {term}; {} healthy ticks later: {}",
+            10 * ELECTION,
+            net.describe()
+        );
     }
     Ok(())
 }

@@ -19,7 +19,12 @@ pub fn candidate_follows_the_winner() -> Check {
     peer.hears(msg::heartbeat(3, 1, 2, 0))?;
     let status = peer.status();
     let follows = status.role == Role::Follower && (status.term, status.leader_id) == (2, 3);
-    ensure!(YIELDS, follows, "candidate of term 2 heard a heartbeat of leader 3, term 2; {}", peer.describe());
+    ensure!(
+        YIELDS,
+        follows,
+        "candidate of term 2 heard a heartbeat of leader 3, term 2; {}",
+        peer.describe()
+    );
     peer.hears(msg::grant(2, 1, 2))?;
     let still = peer.role() == Role::Follower && peer.status().leader_id == 3;
     ensure!(YIELDS, still, "then a late grant for its own campaign came in; {}", peer.describe());
@@ -93,8 +98,14 @@ pub fn heartbeat_is_answered() -> Check {
     let mut peer = Setup::bare(1, 3).hard(1, 0, 0).start()?;
     peer.hears(msg::heartbeat(2, 1, 3, 0))?;
     let sent = peer.sends_kind(MsgHeartbeatResponse);
-    let answered = sent.len() == 1 && sent.iter().all(|answer| (answer.to, answer.term, answer.reject) == (2, 3, false));
-    ensure!(ANSWERED, answered, "leader 2 of term 3 sent a heartbeat; the answer: {}", msg::describe_all(&sent));
+    let answered =
+        sent.len() == 1 && sent.iter().all(|answer| (answer.to, answer.term, answer.reject) == (2, 3, false));
+    ensure!(
+        ANSWERED,
+        answered,
+        "leader 2 of term 3 sent a heartbeat; the answer: {}",
+        msg::describe_all(&sent)
+    );
     Ok(())
 }
 

@@ -70,9 +70,19 @@ pub fn leader_is_known_only_from_its_own_messages() -> Check {
         let unknown = peer.status().leader_id == NONE;
         ensure!(WHO_LEADS, unknown, "{role:?} heard of term 4 from a voter; {}", peer.describe());
         peer.hears(msg::heartbeat(2, 1, 4, 0))?;
-        ensure!(WHO_LEADS, peer.status().leader_id == 2, "a heartbeat of 2 came in term 4; {}", peer.describe());
+        ensure!(
+            WHO_LEADS,
+            peer.status().leader_id == 2,
+            "a heartbeat of 2 came in term 4; {}",
+            peer.describe()
+        );
         peer.hears(msg::heartbeat(3, 1, 5, 0))?;
-        ensure!(WHO_LEADS, peer.status().leader_id == 3, "a heartbeat of 3 came in term 5; {}", peer.describe());
+        ensure!(
+            WHO_LEADS,
+            peer.status().leader_id == 3,
+            "a heartbeat of 3 came in term 5; {}",
+            peer.describe()
+        );
         peer.campaigns()?;
         ensure!(WHO_LEADS, peer.status().leader_id == NONE, "it campaigns in term 6; {}", peer.describe());
         peer.wins()?;

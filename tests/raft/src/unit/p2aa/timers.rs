@@ -29,7 +29,11 @@ pub fn timeout_is_in_range() -> Check {
         for campaign in 1..=5 {
             let ticks = peer.until_campaign()?;
             let name = format!("campaign {campaign} of seed {seed} came after {ticks} ticks of silence");
-            ensure!(RANGE, (ELECTION..=2 * ELECTION).contains(&ticks), "{name}; election_ticks is {ELECTION}");
+            ensure!(
+                RANGE,
+                (ELECTION..=2 * ELECTION).contains(&ticks),
+                "{name}; election_ticks is {ELECTION}"
+            );
         }
     }
     Ok(())
@@ -56,7 +60,11 @@ pub fn timeout_is_random() -> Check {
         differing += usize::from(timeouts?.len() > 1);
     }
     let enough = differing * 2 > SEEDS as usize;
-    ensure!(RANDOM, enough, "five peers with equal seeds, {SEEDS} seeds: they differed for {differing} of them only");
+    ensure!(
+        RANDOM,
+        enough,
+        "five peers with equal seeds, {SEEDS} seeds: they differed for {differing} of them only"
+    );
     let first: Check<BTreeSet<u32>> = (0..SEEDS).map(|seed| follower(seed)?.until_campaign()).collect();
     let first = first?;
     ensure!(RANDOM, first.len() >= 4, "peer 1 with {SEEDS} seeds, first timeouts in ticks: {first:?}");
@@ -98,7 +106,12 @@ pub fn given_vote_restarts_the_wait() -> Check {
         let mut peer = follower(seed)?;
         peer.tick(ELECTION - 1)?;
         peer.hears(msg::vote(2, 1, 2, msg::at(0, 0)))?;
-        ensure!(VOTED, peer.status().vote == 2, "2 asked for term 2, and the vote was free; {}", peer.describe());
+        ensure!(
+            VOTED,
+            peer.status().vote == 2,
+            "2 asked for term 2, and the vote was free; {}",
+            peer.describe()
+        );
         peer.tick(ELECTION - 1)?;
         let waits = peer.role() == Role::Follower && peer.term() == 2;
         ensure!(VOTED, waits, "it gave its vote {} ticks ago; {}", ELECTION - 1, peer.describe());
@@ -124,7 +137,12 @@ pub fn refused_vote_does_not_restart_the_wait() -> Check {
             ticks += 1;
         }
         let stands = peer.term() == 3 && peer.status().vote == 1;
-        ensure!(NOT_VOTED, stands, "2 asked {ticks} times in term 2, in vain, the vote is 3's; {}", peer.describe());
+        ensure!(
+            NOT_VOTED,
+            stands,
+            "2 asked {ticks} times in term 2, in vain, the vote is 3's; {}",
+            peer.describe()
+        );
     }
     Ok(())
 }
@@ -184,23 +202,31 @@ pub fn leader_sends_heartbeats() -> Check {
         let most = rounds + rounds / 4;
         let frugal = count.iter().all(|&beats| beats <= most);
         let ticks = rounds * interval;
-        ensure!(BEATS, frugal, "{ticks} ticks, heartbeat_ticks {interval}, heartbeats to 2..=5: {:?}", &count[2..]);
+        ensure!(
+            BEATS,
+            frugal,
+            "{ticks} ticks, heartbeat_ticks {interval}, heartbeats to 2..=5: {:?}",
+            &count[2..]
+        );
     }
     Ok(())
 }
 
-const ONLY_LEADERS: Promise = Promise::new(
-    "§5.2",
-    "only leaders send heartbeats",
-    "others would follow a peer that nobody elected",
-);
+const ONLY_LEADERS: Promise =
+    Promise::new("§5.2", "only leaders send heartbeats", "others would follow a peer that nobody elected");
 
 /// A follower and a candidate, for a long time.
 pub fn only_leaders_send_heartbeats() -> Check {
     let mut peer = follower(3)?;
     peer.hears(msg::heartbeat(2, 1, 2, 0))?;
     peer.tick(10 * ELECTION)?;
-    ensure!(ONLY_LEADERS, peer.role() == Role::Candidate, "after {} ticks of silence {}", 10 * ELECTION, peer.describe());
+    ensure!(
+        ONLY_LEADERS,
+        peer.role() == Role::Candidate,
+        "after {} ticks of silence {}",
+        10 * ELECTION,
+        peer.describe()
+    );
     let sent = peer.sends_kind(MsgHeartbeat);
     ensure!(ONLY_LEADERS, sent.is_empty(), "as follower and candidate it sent {}", msg::describe_all(&sent));
     Ok(())

@@ -26,11 +26,22 @@ pub fn free_vote_is_given() -> Check {
         let mut peer = Setup::bare(1, 3).hard(1, NONE, 0).start()?;
         peer.hears(msg::vote(candidate, 1, term, msg::at(0, 0)))?;
         let sent = peer.sends_kind(MsgRequestVoteResponse);
-        let granted = sent.iter().any(|answer| !answer.reject && answer.to == candidate && answer.term == term);
-        ensure!(FREE_VOTE, granted, "{candidate} asked for term {term}; it sent {}", msg::describe_all(&sent));
+        let granted =
+            sent.iter().any(|answer| !answer.reject && answer.to == candidate && answer.term == term);
+        ensure!(
+            FREE_VOTE,
+            granted,
+            "{candidate} asked for term {term}; it sent {}",
+            msg::describe_all(&sent)
+        );
         let (status, stored) = (peer.status(), peer.disk_state());
         let noted = (status.term, status.vote) == (term, candidate) && stored.vote == candidate;
-        ensure!(FREE_VOTE, noted, "{candidate} asked for term {term}; {}; on disk: {stored:?}", peer.describe());
+        ensure!(
+            FREE_VOTE,
+            noted,
+            "{candidate} asked for term {term}; {}; on disk: {stored:?}",
+            peer.describe()
+        );
     }
     Ok(())
 }
@@ -46,7 +57,12 @@ pub fn one_vote_per_term() -> Check {
     let mut peer = Setup::bare(1, 3).start()?;
     asks(&mut peer, 2, 3)?;
     let second = asks(&mut peer, 3, 3)?;
-    ensure!(ONE_VOTE, !second.contains(&true), "it voted for 2 in term 3, and for 3 as well; {}", peer.describe());
+    ensure!(
+        ONE_VOTE,
+        !second.contains(&true),
+        "it voted for 2 in term 3, and for 3 as well; {}",
+        peer.describe()
+    );
     ensure!(ONE_VOTE, peer.status().vote == 2, "it voted for 2 in term 3, then 3 asked; {}", peer.describe());
     Ok(())
 }
@@ -61,7 +77,11 @@ const REFUSAL_TOLD: Promise = Promise::new(
 pub fn refused_candidate_is_told() -> Check {
     let mut peer = Setup::bare(1, 3).hard(3, 2, 0).start()?;
     let answers = asks(&mut peer, 3, 3)?;
-    ensure!(REFUSAL_TOLD, answers.contains(&false), "3 asked for term 3, the vote was 2's; answers: {answers:?}");
+    ensure!(
+        REFUSAL_TOLD,
+        answers.contains(&false),
+        "3 asked for term 3, the vote was 2's; answers: {answers:?}"
+    );
     Ok(())
 }
 
@@ -93,7 +113,11 @@ pub fn new_term_frees_the_vote() -> Check {
     let mut peer = Setup::bare(1, 3).hard(1, 1, 0).start()?;
     for (term, candidate) in [(2, 2), (3, 3), (5, 2), (9, 3)] {
         let answers = asks(&mut peer, candidate, term)?;
-        ensure!(NEW_TERM, answers.contains(&true), "{candidate} asked for term {term}, higher than before; it refused");
+        ensure!(
+            NEW_TERM,
+            answers.contains(&true),
+            "{candidate} asked for term {term}, higher than before; it refused"
+        );
         ensure!(NEW_TERM, peer.status().vote == candidate, "{candidate} has its vote; {}", peer.describe());
     }
     Ok(())
@@ -120,10 +144,21 @@ pub fn votes_from_any_role() -> Check {
         peer.hears(msg::vote(2, 1, 2, msg::at(9, 1)))?;
         let sent = peer.sends_kind(MsgRequestVoteResponse);
         let granted = sent.iter().any(|answer| answer.to == 2 && answer.term == 2 && !answer.reject);
-        ensure!(ANY_STATE, granted, "as {role:?} of term 1 it was asked for term 2; it sent {}", msg::describe_all(&sent));
+        ensure!(
+            ANY_STATE,
+            granted,
+            "as {role:?} of term 1 it was asked for term 2; it sent {}",
+            msg::describe_all(&sent)
+        );
         let status = peer.status();
-        let follows = status.role == Role::Follower && (status.term, status.vote, status.leader_id) == (2, 2, NONE);
-        ensure!(ANY_STATE, follows, "it was {role:?} of term 1, and voted for 2 in term 2; {}", peer.describe());
+        let follows =
+            status.role == Role::Follower && (status.term, status.vote, status.leader_id) == (2, 2, NONE);
+        ensure!(
+            ANY_STATE,
+            follows,
+            "it was {role:?} of term 1, and voted for 2 in term 2; {}",
+            peer.describe()
+        );
     }
     Ok(())
 }
@@ -147,7 +182,12 @@ pub fn candidate_keeps_its_own_vote() -> Check {
         peer.hears(msg::vote(2, 1, 1, msg::at(9, 1)))?;
         let sent = peer.sends_kind(MsgRequestVoteResponse);
         let granted = sent.iter().any(|answer| !answer.reject);
-        ensure!(OWN_VOTE, !granted, "{role:?} of term 1 was asked by 2 for term 1; it sent {}", msg::describe_all(&sent));
+        ensure!(
+            OWN_VOTE,
+            !granted,
+            "{role:?} of term 1 was asked by 2 for term 1; it sent {}",
+            msg::describe_all(&sent)
+        );
         let same = peer.role() == role && peer.status().vote == 1 && peer.term() == 1;
         ensure!(OWN_VOTE, same, "{role:?} of term 1 was asked by 2 for term 1; now {}", peer.describe());
     }
@@ -170,9 +210,18 @@ pub fn stale_candidate_gets_nothing() -> Check {
     let old = sent.iter().any(|answer| answer.term < 5);
     ensure!(STALE_CANDIDATE, !old, "it is in term 5, and sent {}", msg::describe_all(&sent));
     let status = peer.status();
-    ensure!(STALE_CANDIDATE, (status.term, status.vote) == (5, NONE), "2 asked for term 4; {}", peer.describe());
+    ensure!(
+        STALE_CANDIDATE,
+        (status.term, status.vote) == (5, NONE),
+        "2 asked for term 4; {}",
+        peer.describe()
+    );
     let answers = asks(&mut peer, 3, 5)?;
-    ensure!(STALE_CANDIDATE, answers.contains(&true), "its vote of term 5 was still free, but 3 did not get it");
+    ensure!(
+        STALE_CANDIDATE,
+        answers.contains(&true),
+        "its vote of term 5 was still free, but 3 did not get it"
+    );
     Ok(())
 }
 

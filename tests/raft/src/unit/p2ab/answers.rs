@@ -37,7 +37,12 @@ pub fn late_success_does_not_lower_match() -> Check {
         peer.hears(msg::append_ok(2, 1, 2, late))?;
         let ProgressStatus { matched, next, .. } = known(NEVER_BACK, &peer, 2)?;
         let right = matched == 6 && next == 7 && peer.commit() == 6;
-        ensure!(NEVER_BACK, right, "2 holds 6 entries, an answer for {late} came late; match {matched}, next {next}, {}", peer.describe());
+        ensure!(
+            NEVER_BACK,
+            right,
+            "2 holds 6 entries, an answer for {late} came late; match {matched}, next {next}, {}",
+            peer.describe()
+        );
     }
     Ok(())
 }
@@ -57,7 +62,11 @@ pub fn late_refusal_changes_nothing() -> Check {
         peer.hears(msg::append_reject(2, 1, 2, rejected, hint))?;
         let ProgressStatus { matched, next, .. } = known(LATE_REFUSAL, &peer, 2)?;
         let right = matched == 6 && next == 7;
-        ensure!(LATE_REFUSAL, right, "2 holds 6 entries, a refusal of {rejected} came late; match {matched}, next {next}");
+        ensure!(
+            LATE_REFUSAL,
+            right,
+            "2 holds 6 entries, a refusal of {rejected} came late; match {matched}, next {next}"
+        );
         let sent = peer.sends_kind(MsgAppend);
         let again = sent.iter().any(|append| append.to == 2 && append.index < 6);
         ensure!(LATE_REFUSAL, !again, "2 holds 6 entries; it sent {}", msg::describe_all(&sent));
@@ -78,7 +87,12 @@ pub fn old_answers_are_not_counted() -> Check {
         peer.hears(msg::append_ok(follower, 1, 1, 6))?;
         let matched = known(OLD_TERM, &peer, follower)?.matched;
         let right = matched == 0 && peer.commit() == 0;
-        ensure!(OLD_TERM, right, "{follower} answered for 6 in term 1, now is term 2; match {matched}, {}", peer.describe());
+        ensure!(
+            OLD_TERM,
+            right,
+            "{follower} answered for 6 in term 1, now is term 2; match {matched}, {}",
+            peer.describe()
+        );
     }
     peer.hears(msg::append_ok(2, 1, 2, 6))?;
     peer.hears(msg::append_reject(2, 1, 1, 6, at(0, 0)))?;
@@ -105,7 +119,11 @@ pub fn match_is_forgotten_at_each_election() -> Check {
     peer.sends();
     for follower in [2, 3, 4, 5] {
         let matched = known(FORGOTTEN, &peer, follower)?.matched;
-        ensure!(FORGOTTEN, matched == 0, "elected again in term 4, and nobody has answered yet: match of {follower} is {matched}");
+        ensure!(
+            FORGOTTEN,
+            matched == 0,
+            "elected again in term 4, and nobody has answered yet: match of {follower} is {matched}"
+        );
     }
     peer.hears(msg::append_ok(2, 1, 4, 7))?;
     ensure!(FORGOTTEN, peer.commit() == 5, "two of five hold 7 in term 4; {}", peer.describe());
@@ -143,12 +161,15 @@ const HIGHER: Promise = Promise::new(
 
 /// Followers that have seen a higher term answer.
 pub fn higher_answer_deposes() -> Check {
-    for answer in [msg::append_ok(2, 1, 7, 6), msg::append_reject(2, 1, 7, 6, at(1, 1)), msg::heartbeat_ok(2, 1, 7)] {
+    for answer in
+        [msg::append_ok(2, 1, 7, 6), msg::append_reject(2, 1, 7, 6, at(1, 1)), msg::heartbeat_ok(2, 1, 7)]
+    {
         let mut peer = leader(3)?;
         let heard = msg::describe(&answer);
         peer.hears(answer)?;
         let status = peer.status();
-        let follows = status.role == raft::Role::Follower && (status.term, status.leader_id, status.commit) == (7, 0, 0);
+        let follows = status.role == raft::Role::Follower
+            && (status.term, status.leader_id, status.commit) == (7, 0, 0);
         ensure!(HIGHER, follows, "leader of term 2 heard {heard}; {}", peer.describe());
     }
     Ok(())
@@ -170,7 +191,8 @@ pub fn answers_in_any_order() -> Check {
             draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (draw >> 33) % bound
         };
-        let (mut held, mut told, mut before): (Index, Index, ProgressStatus) = (1, 0, known(ANY_ORDER, &peer, 2)?);
+        let (mut held, mut told, mut before): (Index, Index, ProgressStatus) =
+            (1, 0, known(ANY_ORDER, &peer, 2)?);
         let mut commit = 0;
         for _ in 0..60 {
             held = (held + below(2)).min(6);
@@ -185,9 +207,14 @@ pub fn answers_in_any_order() -> Check {
             peer.hears(answer)?;
             let now = known(ANY_ORDER, &peer, 2)?;
             let ProgressStatus { matched, next, .. } = now;
-            let name = format!("seed {seed}: it heard {heard}; match {matched}, next {next}, {}", peer.describe());
+            let name =
+                format!("seed {seed}: it heard {heard}; match {matched}, next {next}, {}", peer.describe());
             ensure!(ANY_ORDER, matched >= before.matched && peer.commit() >= commit, "{name}");
-            ensure!(ANY_ORDER, matched <= told && peer.commit() <= told, "2 has told of {told} entries at most; {name}");
+            ensure!(
+                ANY_ORDER,
+                matched <= told && peer.commit() <= told,
+                "2 has told of {told} entries at most; {name}"
+            );
             ensure!(ANY_ORDER, matched < next && next <= 7, "the last entry is 6; {name}");
             (before, commit) = (now, peer.commit());
         }

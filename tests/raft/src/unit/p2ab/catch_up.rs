@@ -60,7 +60,11 @@ pub fn refused_append_is_tried_again_at_once() -> Check {
         let sent = peer.sends_kind(MsgAppend);
         let retry = sent.iter().rfind(|append| append.to == 2).map(|append| append.index);
         let all = msg::describe_all(&sent);
-        ensure!(RETRIES, retry.is_some_and(|index| index < last), "round {round}, to 2 after its refusal: {all}");
+        ensure!(
+            RETRIES,
+            retry.is_some_and(|index| index < last),
+            "round {round}, to 2 after its refusal: {all}"
+        );
         let Some(index) = retry.filter(|&index| index > 0) else { return Ok(()) };
         last = index;
         peer.hears(msg::append_reject(2, 1, 2, index, at(index - 1, 1)))?;
@@ -84,7 +88,11 @@ pub fn leader_goes_back_no_further_than_needed() -> Check {
     ensure!(HINT, mates[0].last() == at(61, 2), "the follower's log ends at {}", mates[0].last().index);
     let appends = msg::of_kind(&mates[0].heard, MsgAppend);
     let lowest = appends.iter().map(|append| append.index).min().unwrap_or(0);
-    ensure!(HINT, lowest >= 20, "the follower holds 50 of 61 entries, and hinted so; an append started behind {lowest}");
+    ensure!(
+        HINT,
+        lowest >= 20,
+        "the follower holds 50 of 61 entries, and hinted so; an append started behind {lowest}"
+    );
     Ok(())
 }
 
@@ -108,7 +116,12 @@ pub fn lost_appends_are_sent_again() -> Check {
     for mate in &mates {
         let theirs = describe_log(&mate.log());
         let same = mate.entries() == peer.disk_entries();
-        ensure!(LOSSES, same, "the appends of 3 proposals were lost; 4 heartbeat intervals later {} holds {theirs}", mate.id);
+        ensure!(
+            LOSSES,
+            same,
+            "the appends of 3 proposals were lost; 4 heartbeat intervals later {} holds {theirs}",
+            mate.id
+        );
     }
     ensure!(LOSSES, peer.commit() == 4, "everybody holds 4 entries; {}", peer.describe());
     Ok(())
@@ -129,7 +142,12 @@ pub fn lost_answers_are_made_up_for() -> Check {
     }
     peer.serves_for(4, &mut mates)?;
     let all = mates.iter().all(|mate| mate.entries() == peer.disk_entries());
-    ensure!(LOSSES, all && peer.commit() == 4, "answers were lost; 4 heartbeat intervals later {}", peer.describe());
+    ensure!(
+        LOSSES,
+        all && peer.commit() == 4,
+        "answers were lost; 4 heartbeat intervals later {}",
+        peer.describe()
+    );
     Ok(())
 }
 
@@ -151,7 +169,11 @@ pub fn returning_follower_catches_up() -> Check {
     let mut all = [present[0].clone(), Mate::new(3, &[1])];
     peer.serves_for(4, &mut all)?;
     let theirs = describe_log(&all[1].log());
-    ensure!(REJOINS, all[1].entries() == peer.disk_entries(), "23 entries; 4 heartbeat intervals later 3 holds {theirs}");
+    ensure!(
+        REJOINS,
+        all[1].entries() == peer.disk_entries(),
+        "23 entries; 4 heartbeat intervals later 3 holds {theirs}"
+    );
     ensure!(REJOINS, all[1].commit == 23, "all are committed; 3 knows of {}", all[1].commit);
     ensure!(REJOINS, ids(&[1, 1]).iter().all(|id| peer.log().contains(id)), "the leader's log changed");
     Ok(())

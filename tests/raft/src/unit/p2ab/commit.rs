@@ -33,7 +33,11 @@ pub fn majority_commits() -> Check {
             let committed = follower > voters / 2;
             let commit = peer.commit();
             let right = if committed { commit == 2 } else { commit == 0 };
-            ensure!(MAJORITY, right, "{follower} of {voters}, leader included, hold the log up to 2; commit {commit}");
+            ensure!(
+                MAJORITY,
+                right,
+                "{follower} of {voters}, leader included, hold the log up to 2; commit {commit}"
+            );
         }
     }
     Ok(())
@@ -71,7 +75,11 @@ pub fn commit_is_what_a_majority_holds() -> Check {
                 }
             }
             let commit = peer.commit();
-            ensure!(ORDER, commit == expected, "the leader holds 6 entries, its followers {held:?}; commit {commit}, not {expected}");
+            ensure!(
+                ORDER,
+                commit == expected,
+                "the leader holds 6 entries, its followers {held:?}; commit {commit}, not {expected}"
+            );
         }
     }
     Ok(())
@@ -107,7 +115,11 @@ pub fn old_terms_are_not_counted() -> Check {
         for follower in [2, 3, 4, 5] {
             peer.hears(msg::append_ok(follower, 1, 3, index))?;
             let commit = peer.commit();
-            ensure!(OWN_TERM, commit == 0, "leader of term 3, log 1@1 2@2 3@2 4@3, {follower} holds it up to {index}; commit {commit}");
+            ensure!(
+                OWN_TERM,
+                commit == 0,
+                "leader of term 3, log 1@1 2@2 3@2 4@3, {follower} holds it up to {index}; commit {commit}"
+            );
         }
     }
     peer.hears(msg::append_ok(2, 1, 3, 4))?;
@@ -155,7 +167,12 @@ pub fn followers_learn_of_the_commit() -> Check {
     ensure!(TOLD, peer.commit() == 2, "everybody holds the entry at 2; {}", peer.describe());
     for mate in &mates {
         let commit = mate.commit;
-        ensure!(TOLD, commit == 2, "2 is committed, two heartbeat intervals passed; {} knows of {commit}", mate.id);
+        ensure!(
+            TOLD,
+            commit == 2,
+            "2 is committed, two heartbeat intervals passed; {} knows of {commit}",
+            mate.id
+        );
     }
     Ok(())
 }
@@ -179,7 +196,12 @@ pub fn heartbeat_commit_stays_within_match() -> Check {
         let beats = peer.sends_kind(MsgHeartbeat);
         for beat in beats.iter().filter(|beat| beat.to == 3) {
             let right = beat.commit <= known;
-            ensure!(WITHIN_MATCH, right, "5 is committed, 3 is known to hold {known} entries; {}", msg::describe(beat));
+            ensure!(
+                WITHIN_MATCH,
+                right,
+                "5 is committed, 3 is known to hold {known} entries; {}",
+                msg::describe(beat)
+            );
         }
     }
     Ok(())
@@ -218,11 +240,20 @@ pub fn nothing_is_applied_before_it_is_committed() -> Check {
     let mut peer = leader(3, 3)?;
     peer.tick(20)?;
     let seen = msg::describe_entries(&peer.applied);
-    ensure!(NOT_BEFORE, peer.applied.is_empty(), "nobody answered, commit {}; it was given {seen}", peer.commit());
+    ensure!(
+        NOT_BEFORE,
+        peer.applied.is_empty(),
+        "nobody answered, commit {}; it was given {seen}",
+        peer.commit()
+    );
     peer.hears(msg::append_ok(3, 1, 1, 2))?;
     let given: Vec<Index> = peer.applied.iter().map(|entry| entry.index).collect();
     ensure!(NOT_BEFORE, given == [1, 2], "3 holds the log up to 2; the state machine was given {given:?}");
     let terms = [1, 2].map(|index| peer.core.log_term(index));
-    ensure!(NOT_BEFORE, terms == [Some(1); 2] && peer.status().last == at(4, 1), "the log changed: {terms:?}");
+    ensure!(
+        NOT_BEFORE,
+        terms == [Some(1); 2] && peer.status().last == at(4, 1),
+        "the log changed: {terms:?}"
+    );
     Ok(())
 }

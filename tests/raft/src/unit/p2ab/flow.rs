@@ -24,7 +24,13 @@ pub fn appends_respect_the_byte_limit() -> Check {
         peer.serves(&mut mates)?;
         for mate in &mates {
             let caught_up = mate.entries() == peer.disk_entries();
-            ensure!(BYTES, caught_up, "limit {limit}; without any tick, {} holds {} of 31 entries", mate.id, mate.entries().len());
+            ensure!(
+                BYTES,
+                caught_up,
+                "limit {limit}; without any tick, {} holds {} of 31 entries",
+                mate.id,
+                mate.entries().len()
+            );
         }
         for append in msg::of_kind(&mates[0].heard, MsgAppend) {
             let bytes: usize = append.entries.iter().map(|entry| entry.data.len()).sum();
@@ -56,7 +62,12 @@ pub fn unanswered_appends_are_limited() -> Check {
             waiting.extend(peer.sends_kind(MsgAppend).into_iter().filter(|append| append.to == 2));
         }
         let carrying = waiting.iter().filter(|append| !append.entries.is_empty()).count();
-        ensure!(INFLIGHT, carrying <= limit, "20 proposals, no answer, limit {limit}: {}", msg::describe_all(&waiting));
+        ensure!(
+            INFLIGHT,
+            carrying <= limit,
+            "20 proposals, no answer, limit {limit}: {}",
+            msg::describe_all(&waiting)
+        );
         for message in waiting {
             if let Some(answer) = mates[0].answer(&message)? {
                 peer.hears(answer)?;
@@ -64,7 +75,11 @@ pub fn unanswered_appends_are_limited() -> Check {
         }
         peer.serves_for(4, &mut mates)?;
         let held = mates[0].entries().len();
-        ensure!(INFLIGHT, held == 21, "limit {limit}; then the follower answered; it holds {held} of 21 entries");
+        ensure!(
+            INFLIGHT,
+            held == 21,
+            "limit {limit}; then the follower answered; it holds {held} of 21 entries"
+        );
     }
     Ok(())
 }

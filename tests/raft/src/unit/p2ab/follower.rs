@@ -1,12 +1,17 @@
 //! What a follower does with an append.
 
-use proto::eraftpb::MessageType::MsgAppendResponse;
 use proto::eraftpb::Message;
+use proto::eraftpb::MessageType::MsgAppendResponse;
 use raft::{Index, LogId, NONE, Term};
 
 use crate::unit::fixture::{Peer, Setup};
 use crate::unit::msg::{at, describe_log, ids};
 use crate::unit::{Check, Promise, ensure, msg};
+
+/// Log before; position before the new entries, and their terms; log after. Logs as the terms of their entries.
+type Replacement = (&'static [Term], LogId, &'static [Term], &'static [Term]);
+/// Log before; position before the new entries, and their terms; the leader's commit index; the follower's, after.
+type Commit = (&'static [Term], LogId, &'static [Term], Index, Index);
 
 /// Peer 1, a follower of peer 2 in term 5, with entries of the given terms.
 fn follower(log: &[Term], commit: Index) -> Check<Peer> {
@@ -36,7 +41,7 @@ const TAKES: Promise = Promise::new(
 
 /// Appends that fit.
 pub fn matching_append_is_taken() -> Check {
-    let cases: [(&[Term], LogId, &[Term], &[Term]); 5] = [
+    let cases: [Replacement; 5] = [
         (&[], at(0, 0), &[5], &[5]),
         (&[], at(0, 0), &[1, 2, 5], &[1, 2, 5]),
         (&[1, 1], at(2, 1), &[2, 5, 5], &[1, 1, 2, 5, 5]),
@@ -115,7 +120,7 @@ const REPLACES: Promise = Promise::new(
 
 /// Conflicts at several places.
 pub fn conflicting_entries_are_replaced() -> Check {
-    let cases: [(&[Term], LogId, &[Term], &[Term]); 6] = [
+    let cases: [Replacement; 6] = [
         (&[1, 1, 1], at(2, 1), &[2], &[1, 1, 2]),
         (&[1, 1, 1, 1], at(1, 1), &[2], &[1, 2]),
         (&[1, 1, 1, 1], at(1, 1), &[1, 4, 4], &[1, 1, 4, 4]),
@@ -127,12 +132,24 @@ pub fn conflicting_entries_are_replaced() -> Check {
         let mut peer = follower(log, 0)?;
         let answer = answer(REPLACES, &mut peer, msg::append(2, 1, 5, prev, new, 0))?;
         let (ours, seen) = (describe_log(&ids(log)), describe_log(&peer.log()));
-        let sent = describe_log(&(prev.index + 1..).zip(new).map(|(index, &term)| at(index, term)).collect::<Vec<_>>());
+        let sent = describe_log(
+            &(prev.index + 1..).zip(new).map(|(index, &term)| at(index, term)).collect::<Vec<_>>(),
+        );
         ensure!(REPLACES, peer.log() == ids(expected), "log {ours}, {sent} came; on disk: {seen}");
-        ensure!(REPLACES, peer.status().last == ids(expected)[expected.len() - 1], "log {ours}, {sent} came; {:?}", peer.status());
+        ensure!(
+            REPLACES,
+            peer.status().last == ids(expected)[expected.len() - 1],
+            "log {ours}, {sent} came; {:?}",
+            peer.status()
+        );
         ensure!(REPLACES, !answer.reject, "log {ours}, {sent} came; it answered {}", msg::describe(&answer));
         let peer = peer.restarts()?;
-        ensure!(REPLACES, peer.log() == ids(expected), "{sent} were acknowledged; after a crash: {}", describe_log(&peer.log()));
+        ensure!(
+            REPLACES,
+            peer.log() == ids(expected),
+            "{sent} were acknowledged; after a crash: {}",
+            describe_log(&peer.log())
+        );
     }
     Ok(())
 }
@@ -146,8 +163,14 @@ const KEEPS: Promise = Promise::new(
 
 /// Old appends come late, or twice.
 pub fn late_append_does_not_shorten_the_log() -> Check {
-    let cases: [(LogId, &[Term]); 6] =
-        [(at(0, 0), &[1]), (at(1, 1), &[1, 2]), (at(2, 1), &[]), (at(0, 0), &[]), (at(2, 1), &[2, 2]), (at(4, 2), &[])];
+    let cases: [(LogId, &[Term]); 6] = [
+        (at(0, 0), &[1]),
+        (at(1, 1), &[1, 2]),
+        (at(2, 1), &[]),
+        (at(0, 0), &[]),
+        (at(2, 1), &[2, 2]),
+        (at(4, 2), &[]),
+    ];
     for (prev, new) in cases {
         let mut peer = follower(&[1, 1, 2, 2, 5], 0)?;
         let append = msg::append(2, 1, 5, prev, new, 0);
@@ -157,7 +180,12 @@ pub fn late_append_does_not_shorten_the_log() -> Check {
             let seen = describe_log(&peer.log());
             let same = peer.log() == ids(&[1, 1, 2, 2, 5]) && peer.status().last == at(5, 5);
             ensure!(KEEPS, same, "log 1@1 2@1 3@2 4@2 5@5, it heard {heard}; now {seen}");
-            ensure!(KEEPS, !answer.reject, "it heard {heard}, which fits; it answered {}", msg::describe(&answer));
+            ensure!(
+                KEEPS,
+                !answer.reject,
+                "it heard {heard}, which fits; it answered {}",
+                msg::describe(&answer)
+            );
         }
     }
     Ok(())
@@ -172,7 +200,7 @@ const COMMIT: Promise = Promise::new(
 
 /// Commit indexes below, at and behind what the append covers.
 pub fn commit_stops_at_the_last_new_entry() -> Check {
-    let cases: [(&[Term], LogId, &[Term], Index, Index); 8] = [
+    let cases: [Commit; 8] = [
         (&[1, 1, 1], at(1, 1), &[], 3, 1),
         (&[1, 1, 1], at(1, 1), &[1], 3, 2),
         (&[1, 1, 1], at(3, 1), &[], 3, 3),
@@ -188,7 +216,12 @@ pub fn commit_stops_at_the_last_new_entry() -> Check {
         let heard = msg::describe(&append);
         answer(COMMIT, &mut peer, append)?;
         let ours = describe_log(&ids(log));
-        ensure!(COMMIT, peer.commit() == expected, "log {ours}, it heard {heard}; commit {}, not {expected}", peer.commit());
+        ensure!(
+            COMMIT,
+            peer.commit() == expected,
+            "log {ours}, it heard {heard}; commit {}, not {expected}",
+            peer.commit()
+        );
         let given: Vec<Index> = peer.applied.iter().map(|entry| entry.index).collect();
         let right = given.iter().copied().eq(1..=expected);
         ensure!(COMMIT, right, "commit {expected}; the state machine was given {given:?}");
@@ -231,10 +264,20 @@ pub fn heartbeat_raises_the_commit() -> Check {
     let mut peer = follower(&[1, 1, 1], 0)?;
     for commit in [1, 3] {
         peer.hears(msg::heartbeat(2, 1, 5, commit))?;
-        ensure!(BEAT_COMMIT, peer.commit() == commit, "a heartbeat with commit {commit} came; {}", peer.describe());
+        ensure!(
+            BEAT_COMMIT,
+            peer.commit() == commit,
+            "a heartbeat with commit {commit} came; {}",
+            peer.describe()
+        );
     }
     if peer.survives(msg::heartbeat(2, 1, 5, 7)) {
-        ensure!(BEAT_COMMIT, peer.commit() <= 3, "its log ends at 3, a heartbeat said commit 7; {}", peer.describe());
+        ensure!(
+            BEAT_COMMIT,
+            peer.commit() <= 3,
+            "its log ends at 3, a heartbeat said commit 7; {}",
+            peer.describe()
+        );
         peer.round()?;
     }
     Ok(())

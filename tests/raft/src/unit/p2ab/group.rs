@@ -95,7 +95,12 @@ pub fn newer_uncommitted_entries_are_replaced() -> Check {
     ])?;
     net.campaign(1)?;
     let role = net.peer(1).role();
-    ensure!(OVERWRITES, role != Role::Leader, "3, 4 and 5 voted for 3 in term 2, then 1 campaigned: {}", net.describe());
+    ensure!(
+        OVERWRITES,
+        role != Role::Leader,
+        "3, 4 and 5 voted for 3 in term 2, then 1 campaigned: {}",
+        net.describe()
+    );
     net.elect(1)?;
     net.beats(1, 3)?;
     ensure_equal(OVERWRITES, &net, "1 won the next term")?;
@@ -125,7 +130,11 @@ pub fn new_leader_commits_what_was_left() -> Check {
     net.elect(2)?;
     net.beats(2, 2)?;
     let commit = net.peer(2).commit();
-    ensure!(NEW_LEADER_COMMITS, commit == 4, "2 leads, with b at 3 and its own entry at 4, 3 follows; commit {commit}");
+    ensure!(
+        NEW_LEADER_COMMITS,
+        commit == 4,
+        "2 leads, with b at 3 and its own entry at 4, 3 follows; commit {commit}"
+    );
     let given = net.given(3);
     ensure!(NEW_LEADER_COMMITS, given == ["a", "b"], "3 applied {given:?}");
     Ok(())
@@ -146,7 +155,12 @@ pub fn peer_without_committed_entries_is_not_elected() -> Check {
     net.heal();
     for _ in 0..3 {
         net.campaign(3)?;
-        ensure!(STALE_CANDIDATE, net.peer(3).role() != Role::Leader, "a is committed, and 3 lacks it; {}", net.describe());
+        ensure!(
+            STALE_CANDIDATE,
+            net.peer(3).role() != Role::Leader,
+            "a is committed, and 3 lacks it; {}",
+            net.describe()
+        );
     }
     net.campaign(2)?;
     if net.leaders().is_empty() {

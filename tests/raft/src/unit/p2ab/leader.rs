@@ -28,7 +28,11 @@ pub fn new_leader_appends_an_empty_entry() -> Check {
         let (term, mut expected) = (peer.term(), ids(log));
         expected.push(at(log.len() as u64 + 1, term));
         let (seen, before) = (msg::describe_log(&peer.log()), msg::describe_log(&ids(log)));
-        ensure!(EMPTY_ENTRY, peer.log() == expected, "elected in term {term} with log {before}, now on disk: {seen}");
+        ensure!(
+            EMPTY_ENTRY,
+            peer.log() == expected,
+            "elected in term {term} with log {before}, now on disk: {seen}"
+        );
         let entry = peer.disk_entries().pop().unwrap_or_default();
         let empty = entry.data.is_empty() && entry.entry_type() == EntryType::EntryNormal;
         ensure!(EMPTY_ENTRY, empty, "it appended {:?} with {} bytes", entry.entry_type(), entry.data.len());
@@ -36,7 +40,12 @@ pub fn new_leader_appends_an_empty_entry() -> Check {
         peer.serves(&mut mates)?;
         for mate in &mates {
             let seen = msg::describe_log(&mate.log());
-            ensure!(SENT_AT_ONCE, mate.log() == expected, "leader of term {term}; without any tick, {} holds {seen}", mate.id);
+            ensure!(
+                SENT_AT_ONCE,
+                mate.log() == expected,
+                "leader of term {term}; without any tick, {} holds {seen}",
+                mate.id
+            );
         }
     }
     Ok(())
@@ -65,7 +74,12 @@ pub fn proposal_is_appended_and_sent() -> Check {
         for mate in &mates {
             let same = mate.entries().last() == Some(&entry);
             let seen = msg::describe_log(&mate.log());
-            ensure!(PROPOSED, same, "\"{data}\" proposed at {index}; without any tick, {} holds {seen}", mate.id);
+            ensure!(
+                PROPOSED,
+                same,
+                "\"{data}\" proposed at {index}; without any tick, {} holds {seen}",
+                mate.id
+            );
         }
     }
     Ok(())
@@ -84,7 +98,8 @@ pub fn proposals_in_one_message_follow_each_other() -> Check {
     let mut mates = [Mate::new(2, &[]), Mate::new(3, &[])];
     peer.serves(&mut mates)?;
     let data = ["a", "b", "c", "d"];
-    let entries = data.iter().map(|data| Entry { data: data.as_bytes().into(), ..Entry::default() }).collect();
+    let entries =
+        data.iter().map(|data| Entry { data: data.as_bytes().into(), ..Entry::default() }).collect();
     peer.hears(Message { entries, ..msg::local(MsgPropose, 1) })?;
     let seen = msg::describe_log(&peer.log());
     ensure!(BATCH, peer.log() == ids(&[1, 1, 1, 1, 1]), "the empty entry and 4 proposals; its log: {seen}");
@@ -122,7 +137,11 @@ pub fn only_a_leader_takes_proposals() -> Check {
         peer.proposes("a")?;
         ensure!(LEADERS_ONLY, peer.answer.is_err(), "a {role} accepted a proposal; {}", peer.describe());
         let (was, is) = (msg::describe_log(&before), msg::describe_log(&peer.log()));
-        ensure!(LEADERS_ONLY, peer.log() == before, "a {role} was asked to propose; its log was {was}, and is {is}");
+        ensure!(
+            LEADERS_ONLY,
+            peer.log() == before,
+            "a {role} was asked to propose; its log was {was}, and is {is}"
+        );
     }
     Ok(())
 }
@@ -142,9 +161,20 @@ pub fn restart_keeps_the_log() -> Check {
     ensure!(STORED, right, "the disk holds {}, commit 2, term 5; {status:?}", msg::describe_log(&ids(&log)));
     for id in ids(&log) {
         let term = peer.core.log_term(id.index);
-        ensure!(STORED, term == Some(id.term), "entry {} has term {}; the log says {term:?}", id.index, id.term);
+        ensure!(
+            STORED,
+            term == Some(id.term),
+            "entry {} has term {}; the log says {term:?}",
+            id.index,
+            id.term
+        );
     }
-    ensure!(STORED, peer.log() == ids(&log), "nothing happened, yet the disk now holds {}", msg::describe_log(&peer.log()));
+    ensure!(
+        STORED,
+        peer.log() == ids(&log),
+        "nothing happened, yet the disk now holds {}",
+        msg::describe_log(&peer.log())
+    );
     peer.sends();
     Ok(())
 }
@@ -164,6 +194,10 @@ pub fn no_term_behind_the_end() -> Check {
     }
     peer.wins()?;
     let terms = [1, 2, 3, 4].map(|index| peer.core.log_term(index));
-    ensure!(OUTSIDE, terms == [Some(1), Some(1), Some(2), None], "leader of term 2, log 1@1 2@1 3@2; terms: {terms:?}");
+    ensure!(
+        OUTSIDE,
+        terms == [Some(1), Some(1), Some(2), None],
+        "leader of term 2, log 1@1 2@1 3@2; terms: {terms:?}"
+    );
     Ok(())
 }

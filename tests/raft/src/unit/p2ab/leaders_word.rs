@@ -19,8 +19,18 @@ pub fn candidate_follows_an_append() -> Check {
     peer.hears(msg::append(2, 1, 2, at(1, 1), &[2], 0))?;
     let status = peer.status();
     let follows = status.role == Role::Follower && (status.term, status.leader_id, status.vote) == (2, 2, 1);
-    ensure!(YIELDS, follows, "candidate of term 2, vote 1, got an append of term 2 from 2; {}", peer.describe());
-    ensure!(YIELDS, peer.log() == ids(&[1, 2]), "the append carried 2@2; its log: {}", describe_log(&peer.log()));
+    ensure!(
+        YIELDS,
+        follows,
+        "candidate of term 2, vote 1, got an append of term 2 from 2; {}",
+        peer.describe()
+    );
+    ensure!(
+        YIELDS,
+        peer.log() == ids(&[1, 2]),
+        "the append carried 2@2; its log: {}",
+        describe_log(&peer.log())
+    );
     Ok(())
 }
 
@@ -37,10 +47,15 @@ pub fn higher_append_deposes_a_leader() -> Check {
     peer.proposes("b")?;
     peer.hears(msg::append(3, 1, 4, at(1, 1), &[4], 2))?;
     let status = peer.status();
-    let follows = status.role == Role::Follower && (status.term, status.leader_id, status.vote) == (4, 3, NONE);
+    let follows =
+        status.role == Role::Follower && (status.term, status.leader_id, status.vote) == (4, 3, NONE);
     ensure!(HIGHER, follows, "leader of term 2 heard an append of term 4 from 3; {}", peer.describe());
     let seen = describe_log(&peer.log());
-    ensure!(HIGHER, peer.log() == ids(&[1, 4]), "its log was 1@1 2@2 3@2 4@2, the append brought 2@4; now {seen}");
+    ensure!(
+        HIGHER,
+        peer.log() == ids(&[1, 4]),
+        "its log was 1@1 2@2 3@2 4@2, the append brought 2@4; now {seen}"
+    );
     ensure!(HIGHER, peer.commit() == 2, "the append said commit 2; {}", peer.describe());
     Ok(())
 }
@@ -95,7 +110,13 @@ pub fn leader_takes_no_append_of_its_term() -> Check {
         peer.round()?;
         let leads = peer.role() == Role::Leader && peer.status().leader_id == 1;
         ensure!(OWN_TERM, leads, "leader of term 2 got an append of term 2 from 2; {}", peer.describe());
-        ensure!(OWN_TERM, peer.log() == log, "its log was {}, and is {}", describe_log(&log), describe_log(&peer.log()));
+        ensure!(
+            OWN_TERM,
+            peer.log() == log,
+            "its log was {}, and is {}",
+            describe_log(&log),
+            describe_log(&peer.log())
+        );
     }
     Ok(())
 }
@@ -118,7 +139,13 @@ pub fn append_restarts_the_wait() -> Check {
                 peer.hears(msg::append(2, 1, 2, prev, &[], 0))?;
                 peer.tick(ELECTION - 1)?;
                 let waits = peer.role() == Role::Follower && peer.term() == 2;
-                ensure!(RESETS, waits, "an append of its leader came {} ticks ago; {}", ELECTION - 1, peer.describe());
+                ensure!(
+                    RESETS,
+                    waits,
+                    "an append of its leader came {} ticks ago; {}",
+                    ELECTION - 1,
+                    peer.describe()
+                );
             }
         }
     }
@@ -141,7 +168,12 @@ pub fn old_append_does_not_restart_the_wait() -> Check {
             peer.tick(1)?;
             ticks += 1;
         }
-        ensure!(NO_RESET, peer.term() == 3, "{ticks} ticks with nothing but appends of term 1; {}", peer.describe());
+        ensure!(
+            NO_RESET,
+            peer.term() == 3,
+            "{ticks} ticks with nothing but appends of term 1; {}",
+            peer.describe()
+        );
     }
     Ok(())
 }

@@ -38,10 +38,17 @@ pub fn vote_needs_an_up_to_date_log() -> Check {
             peer.hears(msg::vote(2, 1, 7, last))?;
             let granted = peer.sends_kind(MsgRequestVoteResponse).iter().any(|answer| !answer.reject);
             let (ours, what) = (msg::describe_log(&ids(log)), if granted { "granted" } else { "refused" });
-            let name = format!("voter with log {ours}, commit {commit}; candidate's log ends at {}@{}", last.index, last.term);
+            let name = format!(
+                "voter with log {ours}, commit {commit}; candidate's log ends at {}@{}",
+                last.index, last.term
+            );
             ensure!(UP_TO_DATE, granted == expected, "{name}: {what}");
             let vote = peer.status().vote;
-            ensure!(UP_TO_DATE, vote == if expected { 2 } else { NONE }, "{name}: {what}, and its vote is {vote}");
+            ensure!(
+                UP_TO_DATE,
+                vote == if expected { 2 } else { NONE },
+                "{name}: {what}, and its vote is {vote}"
+            );
         }
     }
     Ok(())
@@ -82,14 +89,27 @@ pub fn refusal_adopts_the_term_and_keeps_the_vote() -> Check {
     let sent = peer.sends_kind(MsgRequestVoteResponse);
     let refused = sent.iter().any(|answer| answer.reject && answer.term == 8);
     let all = msg::describe_all(&sent);
-    ensure!(REFUSED_TERM, refused, "2 asked for term 8 with a log of term 1, ours ends in term 2; it sent {all}");
+    ensure!(
+        REFUSED_TERM,
+        refused,
+        "2 asked for term 8 with a log of term 1, ours ends in term 2; it sent {all}"
+    );
     let status = peer.status();
-    ensure!(REFUSED_TERM, (status.term, status.vote) == (8, NONE), "it refused 2 in term 8; {}", peer.describe());
+    ensure!(
+        REFUSED_TERM,
+        (status.term, status.vote) == (8, NONE),
+        "it refused 2 in term 8; {}",
+        peer.describe()
+    );
     peer.hears(msg::vote(3, 1, 8, at(2, 2)))?;
     let sent = peer.sends_kind(MsgRequestVoteResponse);
     let granted = sent.iter().any(|answer| answer.to == 3 && !answer.reject);
     let all = msg::describe_all(&sent);
-    ensure!(REFUSED_TERM, granted, "it refused 2 in term 8; 3 has a good log, and asked for term 8; it sent {all}");
+    ensure!(
+        REFUSED_TERM,
+        granted,
+        "it refused 2 in term 8; 3 has a good log, and asked for term 8; it sent {all}"
+    );
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use proto::eraftpb::{Message, MessageType};
 use raft::{Index, Role};
 
-use super::{finish, next};
+use super::{finish, left_over, next};
 use crate::unit::fixture::Setup;
 use crate::unit::mate::Mate;
 use crate::unit::msg::{at, describe_entries, describe_log, ids};
@@ -26,11 +26,21 @@ pub fn entries_are_handed_out_until_stored() -> Check {
         let ready = next(UNTIL_STORED, &mut peer, "an entry was proposed")?;
         let seen = describe_entries(&ready.entries);
         let right = ready.entries.iter().map(|entry| entry.index).eq([index]);
-        ensure!(UNTIL_STORED, right, "entries up to {} are stored, one more was proposed; entries {seen}", index - 1);
+        ensure!(
+            UNTIL_STORED,
+            right,
+            "entries up to {} are stored, one more was proposed; entries {seen}",
+            index - 1
+        );
         finish(&mut peer, ready);
     }
-    let left = peer.core.has_ready().then(|| peer.core.ready().entries).unwrap_or_default();
-    ensure!(UNTIL_STORED, left.is_empty(), "everything is stored; then a Ready with {}", describe_entries(&left));
+    let left = left_over(&mut peer).entries;
+    ensure!(
+        UNTIL_STORED,
+        left.is_empty(),
+        "everything is stored; then a Ready with {}",
+        describe_entries(&left)
+    );
     Ok(())
 }
 
@@ -75,7 +85,11 @@ pub fn entries_replaced_in_between_are_kept() -> Check {
     let seen = describe_entries(&second.entries);
     finish(&mut peer, second);
     let log = describe_log(&peer.log());
-    ensure!(REPLACED, peer.log() == ids(&[1, 2, 2]), "1@1 2@1 3@1, then 2@2 3@2 in between; entries {seen}, disk {log}");
+    ensure!(
+        REPLACED,
+        peer.log() == ids(&[1, 2, 2]),
+        "1@1 2@1 3@1, then 2@2 3@2 in between; entries {seen}, disk {log}"
+    );
     Ok(())
 }
 
@@ -93,9 +107,14 @@ pub fn committed_entries_are_handed_out_once() -> Check {
     for (prev, commit) in [(0, 1), (1, 1), (2, 3), (3, 4)] {
         let term = u64::from(prev > 0);
         peer.answer = peer.core.step(msg::append(2, 1, 1, at(prev, term), &[1], commit));
-        let ready = next(ONCE, &mut peer, "an append came")?;
-        handed.extend(ready.committed_entries.iter().map(|entry| entry.index));
-        finish(&mut peer, ready);
+        // Entries may be handed out for applying along with their write, or in the Ready after it.
+        for _ in 0..3 {
+            if peer.core.has_ready() {
+                let ready = peer.core.ready();
+                handed.extend(ready.committed_entries.iter().map(|entry| entry.index));
+                finish(&mut peer, ready);
+            }
+        }
         let applied = peer.status().applied;
         ensure!(ONCE, applied == 0, "nothing was reported as applied; status().applied is {applied}");
     }
@@ -104,8 +123,13 @@ pub fn committed_entries_are_handed_out_once() -> Check {
         peer.core.advance_apply(index);
         let applied = peer.status().applied;
         ensure!(ONCE, applied == index, "advance_apply({index}); status().applied is {applied}");
-        let again = peer.core.has_ready().then(|| peer.core.ready().committed_entries).unwrap_or_default();
-        ensure!(ONCE, again.is_empty(), "after advance_apply({index}) a Ready with {}", describe_entries(&again));
+        let again = left_over(&mut peer).committed_entries;
+        ensure!(
+            ONCE,
+            again.is_empty(),
+            "after advance_apply({index}) a Ready with {}",
+            describe_entries(&again)
+        );
     }
     Ok(())
 }
@@ -134,12 +158,18 @@ pub fn committed_entries_are_on_disk() -> Check {
                 let ready = peer.core.ready();
                 peer.writes(&ready);
                 let disk = peer.log();
-                let stored = ready.committed_entries.iter().all(|entry| disk.contains(&at(entry.index, entry.term)));
+                let stored =
+                    ready.committed_entries.iter().all(|entry| disk.contains(&at(entry.index, entry.term)));
                 let (given, log) = (describe_entries(&ready.committed_entries), describe_log(&disk));
                 ensure!(STORED_FIRST, stored, "to be applied: {given}; on disk by then: {log}");
                 peer.core.advance(ready);
             }
-            ensure!(STORED_FIRST, peer.commit() == number, "{number} entries are committed; {}", peer.describe());
+            ensure!(
+                STORED_FIRST,
+                peer.commit() == number,
+                "{number} entries are committed; {}",
+                peer.describe()
+            );
         }
     }
     Ok(())
@@ -158,13 +188,23 @@ pub fn committed_entries_respect_the_limit() -> Check {
         setup.config.max_ready_bytes = limit;
         let mut peer = setup.start()?;
         let given: Vec<Index> = peer.applied.iter().map(|entry| entry.index).collect();
-        ensure!(LIMIT, given.iter().copied().eq(1..=9), "9 entries are committed, limit {limit}; given {given:?}");
+        ensure!(
+            LIMIT,
+            given.iter().copied().eq(1..=9),
+            "9 entries are committed, limit {limit}; given {given:?}"
+        );
         peer.answer = peer.core.step(msg::append(2, 1, 1, at(9, 1), &[1; 9], 18));
         let mut handed = 0;
         while peer.core.has_ready() && handed < 9 {
             let ready = peer.core.ready();
             let count = ready.committed_entries.len();
-            ensure!(LIMIT, count >= 1, "{} committed entries were left, and a Ready brought none", 9 - handed);
+            let other_work = !ready.entries.is_empty() || !ready.messages.is_empty();
+            ensure!(
+                LIMIT,
+                count >= 1 || other_work,
+                "{} committed entries were left, and a Ready brought none",
+                9 - handed
+            );
             // Entries 10 to 18 have 4 bytes each.
             let fits = count == 1 || count as u64 * 4 <= limit;
             ensure!(LIMIT, fits, "{count} committed entries of 4 bytes in one Ready, limit {limit}");

@@ -14,6 +14,11 @@ fn next(promise: Promise, peer: &mut Peer, what: &str) -> Check<Ready> {
     Ok(peer.core.ready())
 }
 
+/// The next `Ready` if there is one, else an empty one.
+fn left_over(peer: &mut Peer) -> Ready {
+    if peer.core.has_ready() { peer.core.ready() } else { Ready::default() }
+}
+
 /// The host does its duty to `ready`; nothing is applied.
 fn finish(peer: &mut Peer, ready: Ready) {
     peer.writes(&ready);

@@ -4,7 +4,7 @@ use proto::eraftpb::HardState;
 use proto::eraftpb::MessageType::{MsgAppend, MsgHeartbeatResponse, MsgRequestVote};
 use raft::{NONE, Ready, Role, SoftState};
 
-use super::{finish, next};
+use super::{finish, left_over, next};
 use crate::unit::fixture::{Peer, Setup, is_empty};
 use crate::unit::msg::at;
 use crate::unit::{Check, Promise, ensure, msg};
@@ -49,7 +49,12 @@ pub fn message_alone_is_news() -> Check {
     peer.answer = peer.core.step(msg::heartbeat(2, 1, 5, 0));
     let ready = next(ANY_NEWS, &mut peer, "a heartbeat was answered, nothing else changed")?;
     let answered = !msg::of_kind(&ready.messages, MsgHeartbeatResponse).is_empty();
-    ensure!(ANY_NEWS, answered, "a heartbeat came; the Ready's messages: {}", msg::describe_all(&ready.messages));
+    ensure!(
+        ANY_NEWS,
+        answered,
+        "a heartbeat came; the Ready's messages: {}",
+        msg::describe_all(&ready.messages)
+    );
     Ok(())
 }
 
@@ -59,7 +64,12 @@ pub fn hard_state_alone_is_news() -> Check {
     peer.answer = peer.core.step(msg::refuse(2, 1, 7));
     let ready = next(ANY_NEWS, &mut peer, "term 7 was heard of, nothing else changed")?;
     let expected = HardState { term: 7, vote: NONE, commit: 0 };
-    ensure!(ANY_NEWS, ready.hard_state == Some(expected), "term 7 was heard of; hard state {:?}", ready.hard_state);
+    ensure!(
+        ANY_NEWS,
+        ready.hard_state == Some(expected),
+        "term 7 was heard of; hard state {:?}",
+        ready.hard_state
+    );
     Ok(())
 }
 
@@ -104,11 +114,21 @@ pub fn hard_state_comes_on_change_only() -> Check {
     peer.answer = peer.core.campaign();
     let ready = next(ON_CHANGE, &mut peer, "it campaigned")?;
     let expected = HardState { term: 1, vote: 1, commit: 0 };
-    ensure!(ON_CHANGE, ready.hard_state == Some(expected), "campaign of term 1; hard state {:?}", ready.hard_state);
+    ensure!(
+        ON_CHANGE,
+        ready.hard_state == Some(expected),
+        "campaign of term 1; hard state {:?}",
+        ready.hard_state
+    );
     finish(&mut peer, ready);
     peer.answer = peer.core.step(msg::grant(2, 1, 1));
     let ready = next(ON_CHANGE, &mut peer, "it was elected")?;
-    ensure!(ON_CHANGE, ready.hard_state.is_none(), "elected, same term and vote; hard state {:?}", ready.hard_state);
+    ensure!(
+        ON_CHANGE,
+        ready.hard_state.is_none(),
+        "elected, same term and vote; hard state {:?}",
+        ready.hard_state
+    );
     finish(&mut peer, ready);
     ensure!(ON_CHANGE, !peer.core.has_ready(), "everything was handed out, and has_ready() is true");
     peer.answer = peer.core.propose("a");
@@ -118,9 +138,14 @@ pub fn hard_state_comes_on_change_only() -> Check {
     peer.answer = peer.core.step(msg::append_ok(2, 1, 1, 2));
     let ready = next(ON_CHANGE, &mut peer, "an entry was committed")?;
     let expected = HardState { term: 1, vote: 1, commit: 2 };
-    ensure!(ON_CHANGE, ready.hard_state == Some(expected), "2 was committed; hard state {:?}", ready.hard_state);
+    ensure!(
+        ON_CHANGE,
+        ready.hard_state == Some(expected),
+        "2 was committed; hard state {:?}",
+        ready.hard_state
+    );
     finish(&mut peer, ready);
-    let left = peer.core.has_ready().then(|| peer.core.ready()).and_then(|ready| ready.hard_state);
+    let left = left_over(&mut peer).hard_state;
     ensure!(ON_CHANGE, left.is_none(), "nothing changed since; hard state {left:?}");
     Ok(())
 }
@@ -154,7 +179,11 @@ pub fn soft_state_comes_on_change_only() -> Check {
     tell(&mut peer);
     let state = |leader_id, role| SoftState { leader_id, role };
     let expected = [state(NONE, Role::Candidate), state(1, Role::Leader), state(3, Role::Follower)];
-    ensure!(SOFT, told == expected, "candidate, leader, proposal, follower of 3, heartbeat of 3; it told {told:?}");
+    ensure!(
+        SOFT,
+        told == expected,
+        "candidate, leader, proposal, follower of 3, heartbeat of 3; it told {told:?}"
+    );
     Ok(())
 }
 
@@ -169,7 +198,12 @@ pub fn soft_state_alone_is_news() -> Check {
     if role != Role::Candidate {
         let ready = next(ANY_NEWS, &mut peer, "a candidate became follower, nothing else changed")?;
         let told = ready.soft_state.map(|state| state.role);
-        ensure!(ANY_NEWS, told == Some(role), "a candidate became {role:?}; soft state {:?}", ready.soft_state);
+        ensure!(
+            ANY_NEWS,
+            told == Some(role),
+            "a candidate became {role:?}; soft state {:?}",
+            ready.soft_state
+        );
     }
     Ok(())
 }
@@ -198,16 +232,17 @@ pub fn must_sync_is_set_for_what_must_last() -> Check {
         peer.answer = act(&mut peer);
         let Ready { must_sync, hard_state, entries, .. } = next(SYNC, &mut peer, what)?;
         let seen = msg::describe_entries(&entries);
-        ensure!(SYNC, must_sync, "{what}; must_sync is not set for hard state {hard_state:?}, entries {seen}");
+        ensure!(
+            SYNC,
+            must_sync,
+            "{what}; must_sync is not set for hard state {hard_state:?}, entries {seen}"
+        );
     }
     Ok(())
 }
 
-const ONCE: Promise = Promise::new(
-    "handout",
-    "each message is handed out once",
-    "the network fills with copies",
-);
+const ONCE: Promise =
+    Promise::new("handout", "each message is handed out once", "the network fills with copies");
 
 /// Three rounds of messages.
 pub fn messages_are_handed_out_once() -> Check {
@@ -217,7 +252,7 @@ pub fn messages_are_handed_out_once() -> Check {
     let asked = msg::of_kind(&ready.messages, MsgRequestVote).len();
     ensure!(ONCE, asked == 2, "it campaigned; the Ready's messages: {}", msg::describe_all(&ready.messages));
     finish(&mut peer, ready);
-    let left = peer.core.has_ready().then(|| peer.core.ready()).map(|ready| ready.messages).unwrap_or_default();
+    let left = left_over(&mut peer).messages;
     ensure!(ONCE, left.is_empty(), "then another Ready with {}", msg::describe_all(&left));
     Ok(())
 }
@@ -239,7 +274,11 @@ pub fn messages_made_in_between_are_kept() -> Check {
     let seen = msg::describe_all(&second.messages);
     let answered = second.messages.iter().any(|message| !msg::is(message, MsgHeartbeatResponse));
     let repeated = second.messages.iter().any(|message| msg::is(message, MsgHeartbeatResponse));
-    ensure!(IN_BETWEEN, answered && !repeated, "an append came in between; the next Ready's messages: {seen}");
+    ensure!(
+        IN_BETWEEN,
+        answered && !repeated,
+        "an append came in between; the next Ready's messages: {seen}"
+    );
     let appends = msg::of_kind(&second.messages, MsgAppend).len();
     ensure!(IN_BETWEEN, appends == 0, "a follower sent {seen}");
     Ok(())

@@ -24,20 +24,38 @@ pub fn restart_resumes_after_applied() -> Check {
         disk.set_hard_state(proto::eraftpb::HardState { term: 3, vote: 2, commit: 3 });
         disk.sync();
         let config = raft::Config { applied, ..raft::Config::new(1) };
-        let mut core = Core::start(Face::Raw, &config, disk).map_err(|e| RESUMES.broken(format!("start failed: {e}")))?;
+        let mut core = Core::start(Face::Raw, &config, disk)
+            .map_err(|e| RESUMES.broken(format!("start failed: {e}")))?;
         let status = core.status();
-        ensure!(RESUMES, (status.term, status.vote, status.commit) == (3, 2, 3), "on disk: term 3, vote 2, commit 3; {status:?}");
+        ensure!(
+            RESUMES,
+            (status.term, status.vote, status.commit) == (3, 2, 3),
+            "on disk: term 3, vote 2, commit 3; {status:?}"
+        );
         ensure!(RESUMES, status.applied == applied, "applied was {applied}; status says {}", status.applied);
-        ensure!(RESUMES, core.has_ready() == (applied < 3), "commit 3, applied {applied}; has_ready() {}", core.has_ready());
+        ensure!(
+            RESUMES,
+            core.has_ready() == (applied < 3),
+            "commit 3, applied {applied}; has_ready() {}",
+            core.has_ready()
+        );
         if applied == 3 {
             continue;
         }
         let ready = core.ready();
         let given: Vec<Index> = ready.committed_entries.iter().map(|entry| entry.index).collect();
-        ensure!(RESUMES, given.iter().copied().eq(applied + 1..=3), "commit 3, applied {applied}; handed out {given:?}");
+        ensure!(
+            RESUMES,
+            given.iter().copied().eq(applied + 1..=3),
+            "commit 3, applied {applied}; handed out {given:?}"
+        );
         let (entries, hard_state) = (describe_entries(&ready.entries), ready.hard_state);
         let no_writes = ready.entries.is_empty() && hard_state.is_none() && ready.snapshot.is_none();
-        ensure!(RESUMES, no_writes, "everything is on disk; the first Ready: entries {entries}, hard state {hard_state:?}");
+        ensure!(
+            RESUMES,
+            no_writes,
+            "everything is on disk; the first Ready: entries {entries}, hard state {hard_state:?}"
+        );
         core.advance(ready);
         core.advance_apply(3);
         ensure!(RESUMES, !core.has_ready(), "everything is handed out, and has_ready() is true");
@@ -64,7 +82,12 @@ pub fn restart_takes_members_from_storage() -> Check {
     for voter in [2, 4] {
         peer.hears(msg::grant(voter, 1, 1))?;
     }
-    ensure!(MEMBERS, peer.role() == Role::Candidate, "4 granted, and 2, who is no member; {}", peer.describe());
+    ensure!(
+        MEMBERS,
+        peer.role() == Role::Candidate,
+        "4 granted, and 2, who is no member; {}",
+        peer.describe()
+    );
     peer.hears(msg::grant(9, 1, 1))?;
     ensure!(MEMBERS, peer.role() == Role::Leader, "4 and 9 granted; {}", peer.describe());
     Ok(())
@@ -87,9 +110,18 @@ pub fn promises_survive_a_crash() -> Check {
     ensure!(DURABLE, answered, "an append of 3 entries came; it sent {}", msg::describe_all(&sent));
     let mut peer = peer.restarts()?;
     let log = describe_log(&peer.log());
-    ensure!(DURABLE, peer.log() == ids(&[1, 3, 3]), "3 entries were acknowledged, then it crashed; log {log}");
+    ensure!(
+        DURABLE,
+        peer.log() == ids(&[1, 3, 3]),
+        "3 entries were acknowledged, then it crashed; log {log}"
+    );
     let status = peer.status();
-    ensure!(DURABLE, (status.term, status.vote) == (4, 3), "it voted for 3 in term 4, then it crashed; {}", peer.describe());
+    ensure!(
+        DURABLE,
+        (status.term, status.vote) == (4, 3),
+        "it voted for 3 in term 4, then it crashed; {}",
+        peer.describe()
+    );
     peer.hears(msg::vote(2, 1, 4, msg::at(9, 3)))?;
     let twice = peer.sends().iter().any(|message| message.to == 2 && !message.reject && message.term == 4);
     ensure!(DURABLE, !twice, "it voted for 3 in term 4, crashed, and voted for 2 in term 4");

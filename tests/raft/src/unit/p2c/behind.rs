@@ -24,7 +24,8 @@ const OLD: Promise = Promise::new(
 
 /// Snapshots below and at the commit index; the follower's own log is whole, or begins at 5.
 pub fn old_snapshot_is_not_installed() -> Check {
-    for (index, term, compacted) in [(2, 1, false), (4, 2, false), (5, 2, false), (2, 1, true), (4, 2, true)] {
+    for (index, term, compacted) in [(2, 1, false), (4, 2, false), (5, 2, false), (2, 1, true), (4, 2, true)]
+    {
         let mut peer = follower(&[1, 1, 1, 2, 2, 3], 5)?;
         if compacted {
             peer.compacts(4);
@@ -43,7 +44,13 @@ pub fn old_snapshot_is_not_installed() -> Check {
         peer.core.advance(ready);
         peer.round()?;
         let same = (peer.status(), peer.log()) == before;
-        ensure!(OLD, same, "commit 5, a snapshot at {index} came; {}, log {}", peer.describe(), describe_log(&peer.log()));
+        ensure!(
+            OLD,
+            same,
+            "commit 5, a snapshot at {index} came; {}, log {}",
+            peer.describe(),
+            describe_log(&peer.log())
+        );
     }
     Ok(())
 }
@@ -61,10 +68,20 @@ pub fn matching_entries_behind_a_snapshot_are_kept() -> Check {
     peer.hears(msg::snapshot(2, 1, 4, at(4, 2), &[1, 2, 3]))?;
     let (status, log) = (peer.status(), describe_log(&peer.log()));
     let kept = status.last == at(6, 2) && peer.log().ends_with(&[at(5, 2), at(6, 2)]);
-    ensure!(KEEPS, kept, "log 1@1 .. 4@2 5@2 6@2, a snapshot at 4@2 came; on disk now {log}, {}", peer.describe());
+    ensure!(
+        KEEPS,
+        kept,
+        "log 1@1 .. 4@2 5@2 6@2, a snapshot at 4@2 came; on disk now {log}, {}",
+        peer.describe()
+    );
     ensure!(KEEPS, status.commit == 4, "a snapshot at 4@2 came: 4 is committed; {}", peer.describe());
     let peer = peer.restarts()?;
-    ensure!(KEEPS, peer.status().last == at(6, 2), "after a restart the log ends at {}", peer.status().last.index);
+    ensure!(
+        KEEPS,
+        peer.status().last == at(6, 2),
+        "after a restart the log ends at {}",
+        peer.status().last.index
+    );
     Ok(())
 }
 
@@ -82,7 +99,12 @@ pub fn longer_log_that_differs_gives_way() -> Check {
     let status = peer.status();
     let right = (status.last, status.commit) == (at(8, 3), 8) && peer.log().is_empty();
     let log = describe_log(&peer.log());
-    ensure!(DIVERGENT, right, "12 entries of term 1, a snapshot at 8@3 came; {}, on disk {log}", peer.describe());
+    ensure!(
+        DIVERGENT,
+        right,
+        "12 entries of term 1, a snapshot at 8@3 came; {}, on disk {log}",
+        peer.describe()
+    );
     Ok(())
 }
 
@@ -98,7 +120,13 @@ pub fn snapshot_of_an_older_term_changes_nothing() -> Check {
     let before = (peer.status(), peer.log());
     peer.hears(msg::snapshot(3, 1, 3, at(10, 3), &[1, 2, 3]))?;
     let same = (peer.status(), peer.log()) == before;
-    ensure!(STALE, same, "in term 4 a snapshot of term 3 came; {}, log {}", peer.describe(), describe_log(&peer.log()));
+    ensure!(
+        STALE,
+        same,
+        "in term 4 a snapshot of term 3 came; {}, log {}",
+        peer.describe(),
+        describe_log(&peer.log())
+    );
     let sent = peer.sends();
     let told = sent.iter().any(|message| message.to == 3 && message.term == 4);
     ensure!(STALE, told, "in term 4 a snapshot of term 3 came from 3; it sent {}", msg::describe_all(&sent));
@@ -121,13 +149,19 @@ pub fn append_below_the_snapshot_is_accepted() -> Check {
         msg::append(2, 1, 4, at(9, 3), &[], 10),
     ];
     for append in appends {
-        let mut peer = Setup::raw(1, 3).compacted(at(10, 3)).log(&[3, 3]).hard(4, 0, 10).applied(10).start()?;
+        let mut peer =
+            Setup::raw(1, 3).compacted(at(10, 3)).log(&[3, 3]).hard(4, 0, 10).applied(10).start()?;
         let (heard, end) = (msg::describe(&append), msg::end_of(&append));
         peer.hears(append)?;
         let sent = peer.sends_kind(MsgAppendResponse);
         let within = |index: Index| (end.min(10)..=end.max(10)).contains(&index);
         let right = sent.len() == 1 && sent.iter().all(|answer| !answer.reject && within(answer.index));
-        ensure!(BELOW, right, "snapshot at 10@3, log 11@3 12@3, it heard {heard}; it sent {}", msg::describe_all(&sent));
+        ensure!(
+            BELOW,
+            right,
+            "snapshot at 10@3, log 11@3 12@3, it heard {heard}; it sent {}",
+            msg::describe_all(&sent)
+        );
         let log = peer.log();
         let kept = log.starts_with(&[at(11, 3), at(12, 3)]);
         ensure!(BELOW, kept, "log 11@3 12@3, it heard {heard}; now {}", describe_log(&log));
@@ -148,14 +182,30 @@ pub fn log_shrinks_when_the_host_compacts() -> Check {
         peer.compacts(index);
         let status = peer.status();
         let right = status.first_index == index + 1 && status.last == at(6, 2);
-        ensure!(COMPACTED, right, "compacted up to {index}; first index {}, last {:?}", status.first_index, status.last);
+        ensure!(
+            COMPACTED,
+            right,
+            "compacted up to {index}; first index {}, last {:?}",
+            status.first_index,
+            status.last
+        );
         let terms = [index - 1, index].map(|index| peer.core.log_term(index));
         let known = Some(if index == 3 { 1 } else { 2 });
-        ensure!(COMPACTED, terms == [None, known], "compacted up to {index}; terms of {} and {index}: {terms:?}", index - 1);
+        ensure!(
+            COMPACTED,
+            terms == [None, known],
+            "compacted up to {index}; terms of {} and {index}: {terms:?}",
+            index - 1
+        );
     }
     peer.hears(msg::append(2, 1, 2, at(6, 2), &[2], 6))?;
     let refused = peer.sends_kind(MsgAppendResponse).iter().any(|answer| answer.reject);
-    ensure!(COMPACTED, !refused && peer.log() == [at(7, 2)], "compacted up to 6, then 7@2 came; log {}", describe_log(&peer.log()));
+    ensure!(
+        COMPACTED,
+        !refused && peer.log() == [at(7, 2)],
+        "compacted up to 6, then 7@2 came; log {}",
+        describe_log(&peer.log())
+    );
     Ok(())
 }
 
@@ -185,15 +235,29 @@ pub fn absent_peer_catches_up_by_snapshot() -> Check {
     net.beats(1, 2)?;
     let digests: Vec<u64> = net.peers.values().map(|peer| peer.core.storage().durable().digest).collect();
     let same = digests.windows(2).all(|pair| pair[0] == pair[1]);
-    ensure!(CATCHES_UP, same, "54 entries are committed; commits {:?}, and state machines differ", net.commits());
+    ensure!(
+        CATCHES_UP,
+        same,
+        "54 entries are committed; commits {:?}, and state machines differ",
+        net.commits()
+    );
     let base = net.peer(3).core.storage().durable().base.index;
-    ensure!(CATCHES_UP, base >= 50, "3 was away for 50 entries, which are compacted; its snapshot is at {base}");
+    ensure!(
+        CATCHES_UP,
+        base >= 50,
+        "3 was away for 50 entries, which are compacted; its snapshot is at {base}"
+    );
     net.isolate(2);
     net.elect(3)?;
     net.propose(3, "c")?;
     net.beats(3, 1)?;
     let given = net.given(1);
-    ensure!(CATCHES_UP, given.last().is_some_and(|last| last == "c"), "3 leads, c was proposed; {}", net.describe());
+    ensure!(
+        CATCHES_UP,
+        given.last().is_some_and(|last| last == "c"),
+        "3 leads, c was proposed; {}",
+        net.describe()
+    );
     Ok(())
 }
 
@@ -228,7 +292,13 @@ pub fn one_snapshot_is_enough() -> Check {
         }
     }
     let (first, third) = (net.peer(1).log(), net.peer(3).status());
-    ensure!(NO_STORM, third.last == at(11, 1), "11 entries of term 1; 3 has {:?}, 1 has {}", third.last, describe_log(&first));
+    ensure!(
+        NO_STORM,
+        third.last == at(11, 1),
+        "11 entries of term 1; 3 has {:?}, 1 has {}",
+        third.last,
+        describe_log(&first)
+    );
     ensure!(NO_STORM, snapshots == 1, "3 was sent {snapshots} snapshots");
     let given = describe_entries(&net.peer(3).applied);
     let again = net.peer(3).applied.iter().any(|entry| entry.index > 1);

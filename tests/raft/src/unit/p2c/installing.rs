@@ -28,16 +28,35 @@ pub fn snapshot_replaces_the_log() -> Check {
     for log in logs {
         let mut peer = follower(log, 0)?;
         peer.hears(msg::snapshot(2, 1, 4, at(10, 3), &[1, 2, 3]))?;
-        let (status, name) = (peer.status(), format!("log of {} entries of term 1, snapshot at 10@3", log.len()));
+        let (status, name) =
+            (peer.status(), format!("log of {} entries of term 1, snapshot at 10@3", log.len()));
         let right = (status.last, status.commit, status.first_index) == (at(10, 3), 10, 11);
-        ensure!(REPLACES, right, "{name}: last {:?}, commit {}, first index {}", status.last, status.commit, status.first_index);
+        ensure!(
+            REPLACES,
+            right,
+            "{name}: last {:?}, commit {}, first index {}",
+            status.last,
+            status.commit,
+            status.first_index
+        );
         let terms = [9, 10, 11].map(|index| peer.core.log_term(index));
         ensure!(REPLACES, terms == [None, Some(3), None], "{name}: terms of 9, 10 and 11: {terms:?}");
         let disk = peer.core.storage().durable();
         let installed = disk.base == at(10, 3) && disk.entries.is_empty();
-        ensure!(REPLACES, installed, "{name}: on disk a snapshot at {}, entries {}", disk.base.index, describe_entries(&disk.entries));
+        ensure!(
+            REPLACES,
+            installed,
+            "{name}: on disk a snapshot at {}, entries {}",
+            disk.base.index,
+            describe_entries(&disk.entries)
+        );
         ensure!(REPLACES, status.applied == 10, "{name}, installed; status().applied is {}", status.applied);
-        ensure!(REPLACES, peer.applied.is_empty(), "{name}; then it applied {}", describe_entries(&peer.applied));
+        ensure!(
+            REPLACES,
+            peer.applied.is_empty(),
+            "{name}; then it applied {}",
+            describe_entries(&peer.applied)
+        );
     }
     Ok(())
 }
@@ -53,14 +72,19 @@ pub fn snapshot_is_answered() -> Check {
     let mut peer = follower(&[1], 0)?;
     peer.hears(msg::snapshot(2, 1, 4, at(10, 3), &[1, 2, 3]))?;
     let sent = peer.sends_kind(MsgAppendResponse);
-    let right = sent.iter().any(|answer| (answer.to, answer.term, answer.reject, answer.index) == (2, 4, false, 10));
+    let right =
+        sent.iter().any(|answer| (answer.to, answer.term, answer.reject, answer.index) == (2, 4, false, 10));
     ensure!(ANSWERED, right, "a snapshot at 10@3 was installed; it sent {}", msg::describe_all(&sent));
     peer.hears(msg::append(2, 1, 4, at(10, 3), &[3, 4], 11))?;
     let sent = peer.sends_kind(MsgAppendResponse);
     let right = sent.iter().any(|answer| !answer.reject && answer.index == 12);
     ensure!(ANSWERED, right, "then 2 entries came to follow 10@3; it sent {}", msg::describe_all(&sent));
     let log = describe_log(&peer.log());
-    ensure!(ANSWERED, peer.log() == [at(11, 3), at(12, 4)], "then 2 entries came to follow 10@3; on disk: {log}");
+    ensure!(
+        ANSWERED,
+        peer.log() == [at(11, 3), at(12, 4)],
+        "then 2 entries came to follow 10@3; on disk: {log}"
+    );
     let given = describe_entries(&peer.applied);
     ensure!(ANSWERED, peer.applied == msg::entries(11, &[3]), "11 is committed; it applied {given}");
     Ok(())
@@ -116,11 +140,20 @@ pub fn snapshot_is_handed_out_once() -> Check {
             ensure!(ONCE, ready.must_sync, "a Ready with a snapshot, and must_sync is not set");
         }
         let early = describe_entries(&ready.committed_entries);
-        ensure!(ONCE, ready.committed_entries.is_empty(), "the snapshot covers all that is committed; to apply: {early}");
+        ensure!(
+            ONCE,
+            ready.committed_entries.is_empty(),
+            "the snapshot covers all that is committed; to apply: {early}"
+        );
         peer.writes(&ready);
         peer.core.advance(ready);
     }
-    ensure!(ONCE, handed == [at(10, 3)], "a snapshot at 10@3 came; the Readys brought {}", describe_log(&handed));
+    ensure!(
+        ONCE,
+        handed == [at(10, 3)],
+        "a snapshot at 10@3 came; the Readys brought {}",
+        describe_log(&handed)
+    );
     peer.core.advance_apply(10);
     ensure!(ONCE, !peer.core.has_ready(), "everything is handed out, and has_ready() is true");
     Ok(())
@@ -141,9 +174,18 @@ pub fn snapshot_and_entries_come_together() -> Check {
     peer.round()?;
     let (base, log) = (peer.core.storage().durable().base, describe_log(&peer.log()));
     let right = base == at(10, 3) && peer.log() == [at(11, 4), at(12, 4)];
-    ensure!(TOGETHER, right, "snapshot at 10@3, then 11@4 12@4; on disk: snapshot at {}, log {log}", base.index);
+    ensure!(
+        TOGETHER,
+        right,
+        "snapshot at 10@3, then 11@4 12@4; on disk: snapshot at {}, log {log}",
+        base.index
+    );
     let given = describe_entries(&peer.applied);
-    ensure!(TOGETHER, peer.applied == msg::entries(11, &[4]), "11 is committed; applied behind the snapshot: {given}");
+    ensure!(
+        TOGETHER,
+        peer.applied == msg::entries(11, &[4]),
+        "11 is committed; applied behind the snapshot: {given}"
+    );
     let mut peer = follower(&[], 0)?;
     peer.answer = peer.core.step(msg::append(2, 1, 4, at(0, 0), &[1, 1, 1], 0));
     let first = peer.core.ready();
@@ -153,7 +195,12 @@ pub fn snapshot_and_entries_come_together() -> Check {
     peer.round()?;
     let (base, log) = (peer.core.storage().durable().base, describe_log(&peer.log()));
     let right = base == at(10, 3) && peer.log().is_empty() && peer.status().last == at(10, 3);
-    ensure!(TOGETHER, right, "3 entries, then a snapshot at 10@3; on disk: snapshot at {}, log {log}", base.index);
+    ensure!(
+        TOGETHER,
+        right,
+        "3 entries, then a snapshot at 10@3; on disk: snapshot at {}, log {log}",
+        base.index
+    );
     Ok(())
 }
 
@@ -173,7 +220,8 @@ pub fn snapshot_counts_as_log() -> Check {
             peer = peer.restarts()?;
         }
         let status = peer.status();
-        let right = (status.last, status.commit, status.applied, status.first_index) == (at(10, 3), 10, 10, 11);
+        let right =
+            (status.last, status.commit, status.applied, status.first_index) == (at(10, 3), 10, 10, 11);
         ensure!(RESTARTS, right, "snapshot at 10@3, restarted: {restarted}; {status:?}");
         peer.sends();
         let term = peer.term();
@@ -181,11 +229,20 @@ pub fn snapshot_counts_as_log() -> Check {
         peer.hears(msg::vote(3, 1, term + 2, at(10, 3)))?;
         let sent = peer.sends_kind(MsgRequestVoteResponse);
         let granted: Vec<bool> = sent.iter().map(|answer| !answer.reject).collect();
-        ensure!(RESTARTS, granted == [false, true], "candidates with logs up to 9@3 and 10@3; granted {granted:?}");
+        ensure!(
+            RESTARTS,
+            granted == [false, true],
+            "candidates with logs up to 9@3 and 10@3; granted {granted:?}"
+        );
         peer.campaigns()?;
         let asked = peer.sends_kind(MsgRequestVote);
         let right = asked.iter().all(|request| (request.index, request.log_term) == (10, 3));
-        ensure!(RESTARTS, right, "its log ends with the snapshot at 10@3; it sent {}", msg::describe_all(&asked));
+        ensure!(
+            RESTARTS,
+            right,
+            "its log ends with the snapshot at 10@3; it sent {}",
+            msg::describe_all(&asked)
+        );
     }
     Ok(())
 }
@@ -207,8 +264,14 @@ pub fn snapshot_makes_a_follower() -> Check {
         }
         peer.hears(msg::snapshot(2, 1, term, at(10, 1), &[1, 2, 3]))?;
         let status = peer.status();
-        let follows = status.role == Role::Follower && (status.term, status.leader_id, status.commit) == (term, 2, 10);
-        ensure!(LEADERS_WORD, follows, "in term 1 it got a snapshot of term {term} from 2; {}", peer.describe());
+        let follows =
+            status.role == Role::Follower && (status.term, status.leader_id, status.commit) == (term, 2, 10);
+        ensure!(
+            LEADERS_WORD,
+            follows,
+            "in term 1 it got a snapshot of term {term} from 2; {}",
+            peer.describe()
+        );
     }
     Ok(())
 }

@@ -49,7 +49,9 @@ fn until_snapshot(promise: Promise, peer: &mut Peer) -> Check<Message> {
             }
         }
     }
-    Err(promise.broken("the log begins at 6, follower 2 holds nothing, and got no snapshot in 60 intervals".to_owned()))
+    Err(promise.broken(
+        "the log begins at 6, follower 2 holds nothing, and got no snapshot in 60 intervals".to_owned(),
+    ))
 }
 
 const SENDS: Promise = Promise::new(
@@ -66,7 +68,13 @@ pub fn follower_behind_the_log_gets_a_snapshot() -> Check {
     let (id, voters) = (at(meta.index, meta.term), meta.conf_state.unwrap_or_default().voters);
     let applied = peer.status().applied;
     let right = id.index >= 5 && id.index <= applied && peer.core.log_term(id.index) == Some(id.term);
-    ensure!(SENDS, right && voters == [1, 2, 3], "applied {applied}; it sent a snapshot at {}@{}, voters {voters:?}", id.index, id.term);
+    ensure!(
+        SENDS,
+        right && voters == [1, 2, 3],
+        "applied {applied}; it sent a snapshot at {}@{}, voters {voters:?}",
+        id.index,
+        id.term
+    );
     ensure!(SENDS, message.term == 2, "leader of term 2 sent {}", msg::describe(&message));
     let mut peer = leader()?;
     let mut mates = [Mate::new(2, &[]), Mate::new(3, &[1; 8])];
@@ -75,7 +83,12 @@ pub fn follower_behind_the_log_gets_a_snapshot() -> Check {
     peer.serves_for(2, &mut mates)?;
     let log = describe_log(&mates[0].log());
     let whole = mates[0].base().index >= 5 && mates[0].last() == at(10, 2) && mates[0].commit == 10;
-    ensure!(SENDS, whole, "10 entries are committed; 2 has a snapshot at {}, log {log}", mates[0].base().index);
+    ensure!(
+        SENDS,
+        whole,
+        "10 entries are committed; 2 has a snapshot at {}, log {log}",
+        mates[0].base().index
+    );
     let none = msg::of_kind(&mates[1].heard, MsgSnapshot).is_empty();
     ensure!(SENDS, none, "3 holds the log up to 8, and was sent a snapshot");
     Ok(())
@@ -94,8 +107,17 @@ pub fn follower_within_the_log_gets_entries() -> Check {
         let mut mates = [Mate::new(2, &vec![1; held])];
         peer.serves_for(3, &mut mates)?;
         let snapshots = msg::of_kind(&mates[0].heard, MsgSnapshot).len();
-        ensure!(PREFERS_LOG, snapshots == 0, "the log begins at 6, 2 holds it up to {held}; {snapshots} snapshots");
-        ensure!(PREFERS_LOG, mates[0].last() == at(9, 2), "2 held the log up to {held}; now {}", mates[0].last().index);
+        ensure!(
+            PREFERS_LOG,
+            snapshots == 0,
+            "the log begins at 6, 2 holds it up to {held}; {snapshots} snapshots"
+        );
+        ensure!(
+            PREFERS_LOG,
+            mates[0].last() == at(9, 2),
+            "2 held the log up to {held}; now {}",
+            mates[0].last().index
+        );
     }
     Ok(())
 }
@@ -116,7 +138,12 @@ pub fn busy_storage_is_asked_again() -> Check {
     ensure!(BUSY, sent == 0, "the storage had no snapshot, and {sent} were sent");
     peer.core.storage_mut().snapshot_busy = false;
     peer.serves_for(4, &mut mates)?;
-    ensure!(BUSY, mates[0].last() == at(9, 2), "4 heartbeats after it was ready, 2 holds {}", mates[0].last().index);
+    ensure!(
+        BUSY,
+        mates[0].last() == at(9, 2),
+        "4 heartbeats after it was ready, 2 holds {}",
+        mates[0].last().index
+    );
     Ok(())
 }
 
@@ -133,7 +160,12 @@ pub fn one_snapshot_at_a_time() -> Check {
     peer.proposes("a")?;
     let more = beats(&mut peer, 8)?;
     let second = more.iter().any(|message| msg::is(message, MsgSnapshot));
-    ensure!(ONE_AT_A_TIME, !second, "a snapshot is on its way; 8 heartbeats later: {}", msg::describe_all(&more));
+    ensure!(
+        ONE_AT_A_TIME,
+        !second,
+        "a snapshot is on its way; 8 heartbeats later: {}",
+        msg::describe_all(&more)
+    );
     Ok(())
 }
 
@@ -177,8 +209,15 @@ pub fn entries_follow_the_snapshot() -> Check {
         }
         peer.serves_for(3, &mut mates)?;
         let last = mates[0].last();
-        let name = if acknowledged { "2 acknowledged the snapshot" } else { "the host reported that it arrived" };
-        ensure!(GOES_ON, last == at(10, 2), "{name}; the leader's log ends at 10@2, that of 2 at {}@{}", last.index, last.term);
+        let name =
+            if acknowledged { "2 acknowledged the snapshot" } else { "the host reported that it arrived" };
+        ensure!(
+            GOES_ON,
+            last == at(10, 2),
+            "{name}; the leader's log ends at 10@2, that of 2 at {}@{}",
+            last.index,
+            last.term
+        );
         let again = msg::of_kind(&mates[0].heard[1..], MsgSnapshot).len();
         ensure!(GOES_ON, again == 0, "{name}, and {again} more were sent");
         let matched = peer.progress(2).map(|progress| progress.matched);

@@ -16,7 +16,13 @@ const GROWS: Promise = Promise::new(
 fn change(net: &mut Net, leader: PeerId, change: &proto::eraftpb::ConfChange) -> Check {
     net.peer(leader).proposes_change(change)?;
     let answer = net.peer(leader).answer.clone();
-    ensure!(GROWS, answer.is_ok(), "{leader} leads, and refused {:?} {}: {answer:?}", change.change_type(), change.node_id);
+    ensure!(
+        GROWS,
+        answer.is_ok(),
+        "{leader} leads, and refused {:?} {}: {answer:?}",
+        change.change_type(),
+        change.node_id
+    );
     net.settle()?;
     net.beats(leader, 4)
 }

@@ -1,7 +1,7 @@
 //! What a membership change changes, and when.
 
-use proto::eraftpb::{ConfChange, EntryType, MessageType::MsgRequestVote};
 use prost::Message as _;
+use proto::eraftpb::{ConfChange, EntryType, MessageType::MsgRequestVote};
 use raft::{PeerId, ProgressStatus, Role};
 
 use super::leader;
@@ -32,7 +32,17 @@ pub fn change_travels_as_an_entry_of_its_type() -> Check {
     let entry = peer.disk_entries().pop().unwrap_or_default();
     let decoded = ConfChange::decode(entry.data.clone()).unwrap_or_default();
     let right = entry.entry_type() == EntryType::EntryConfChange && decoded == change && entry.index == 2;
-    ensure!(AN_ENTRY, right, "AddNode 4 was proposed; last entry {} of type {:?}", entry.index, entry.entry_type());
+    ensure!(
+        AN_ENTRY,
+        right,
+        "AddNode 4 was proposed; last entry {} of type {:?}",
+        entry.index,
+        entry.entry_type()
+    );
+    // A leader that waits for the answer to an earlier append sends on when it hears from the follower.
+    for follower in [2, 3] {
+        peer.hears(msg::heartbeat_ok(follower, 1, 1))?;
+    }
     let sent = peer.sends();
     for to in [2, 3] {
         let carried = sent.iter().any(|message| message.to == to && message.entries.contains(&entry));
@@ -56,7 +66,11 @@ pub fn change_takes_effect_when_applied() -> Check {
     peer.proposes_change(&msg::add(4))?;
     let members = peer.core.conf_state().voters;
     let early = members != [1, 2, 3] || talks_to(&mut peer, 4)?;
-    ensure!(WHEN_APPLIED, !early, "AddNode 4 is not committed; members {members:?}, and 4 may have been sent to");
+    ensure!(
+        WHEN_APPLIED,
+        !early,
+        "AddNode 4 is not committed; members {members:?}, and 4 may have been sent to"
+    );
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
     ensure!(WHEN_APPLIED, peer.commit() == 2, "two of 1, 2, 3 hold AddNode 4 at 2; {}", peer.describe());
     let members = peer.core.conf_state().voters;
@@ -64,7 +78,12 @@ pub fn change_takes_effect_when_applied() -> Check {
     let mut peer = leader(4)?;
     peer.proposes_change(&msg::remove(4))?;
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
-    ensure!(WHEN_APPLIED, peer.commit() == 1, "two of 1, 2, 3, 4 hold RemoveNode 4 at 2; {}", peer.describe());
+    ensure!(
+        WHEN_APPLIED,
+        peer.commit() == 1,
+        "two of 1, 2, 3, 4 hold RemoveNode 4 at 2; {}",
+        peer.describe()
+    );
     peer.hears(msg::append_ok(3, 1, 1, 2))?;
     let members = peer.core.conf_state().voters;
     let done = peer.commit() == 2 && members == [1, 2, 3];
@@ -100,12 +119,20 @@ pub fn new_member_gets_the_log_and_counts() -> Check {
     let Some(ProgressStatus { matched, next, .. }) = peer.progress(4) else {
         return Err(JOINS.broken("AddNode 4 was applied, and the leader does not track 4".to_owned()));
     };
-    ensure!(JOINS, matched == 0 && (1..=3).contains(&next), "4 joined, the log ends at 2; match {matched}, next {next}");
+    ensure!(
+        JOINS,
+        matched == 0 && (1..=3).contains(&next),
+        "4 joined, the log ends at 2; match {matched}, next {next}"
+    );
     ensure!(JOINS, talks_to(&mut peer, 4)?, "4 joined, and is sent nothing for 2 heartbeat intervals");
     let mut mates = [Mate::new(4, &[])];
     peer.serves_for(3, &mut mates)?;
     let log = msg::describe_log(&mates[0].log());
-    ensure!(JOINS, mates[0].entries() == peer.disk_entries(), "4 joined 3 heartbeat intervals ago, and holds {log}");
+    ensure!(
+        JOINS,
+        mates[0].entries() == peer.disk_entries(),
+        "4 joined 3 heartbeat intervals ago, and holds {log}"
+    );
     peer.proposes("a")?;
     peer.hears(msg::append_ok(2, 1, 1, 3))?;
     ensure!(JOINS, peer.commit() == 2, "two of four hold 3; {}", peer.describe());
@@ -129,7 +156,11 @@ pub fn adding_a_member_again_changes_nothing() -> Check {
     let (now, members) = (peer.progress(2), peer.core.conf_state().voters);
     ensure!(AGAIN, members == [1, 2, 3], "2 was added to 1, 2, 3; members {members:?}");
     let matched = now.map(|progress| progress.matched);
-    ensure!(AGAIN, matched == Some(2), "2 held the log up to 2, and was added again; {before:?}, then {now:?}");
+    ensure!(
+        AGAIN,
+        matched == Some(2),
+        "2 held the log up to 2, and was added again; {before:?}, then {now:?}"
+    );
     peer.proposes("a")?;
     peer.hears(msg::append_ok(3, 1, 1, 3))?;
     ensure!(AGAIN, peer.commit() == 3, "two of 1, 2, 3 hold 3; {}", peer.describe());
@@ -148,7 +179,11 @@ pub fn removed_member_counts_for_nothing() -> Check {
     peer.proposes_change(&msg::remove(3))?;
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
     let members = peer.core.conf_state().voters;
-    ensure!(LEAVES, members == [1, 2] && peer.progress(3).is_none(), "RemoveNode 3 was applied; members {members:?}");
+    ensure!(
+        LEAVES,
+        members == [1, 2] && peer.progress(3).is_none(),
+        "RemoveNode 3 was applied; members {members:?}"
+    );
     ensure!(LEAVES, !talks_to(&mut peer, 3)?, "3 left, and is still sent to");
     peer.proposes("a")?;
     peer.hears(msg::append_ok(3, 1, 1, 3))?;
@@ -159,7 +194,12 @@ pub fn removed_member_counts_for_nothing() -> Check {
     peer.campaigns()?;
     let asked = peer.sends_kind(MsgRequestVote);
     let only_members = asked.iter().all(|request| request.to == 2);
-    ensure!(LEAVES, only_members && !asked.is_empty(), "members 1 and 2; it asked {}", msg::describe_all(&asked));
+    ensure!(
+        LEAVES,
+        only_members && !asked.is_empty(),
+        "members 1 and 2; it asked {}",
+        msg::describe_all(&asked)
+    );
     peer.hears(msg::grant(3, 1, 3))?;
     ensure!(LEAVES, peer.role() == Role::Candidate, "the removed 3 granted its vote; {}", peer.describe());
     peer.hears(msg::grant(2, 1, 3))?;

@@ -1,7 +1,7 @@
 //! One change at a time.
 
-use proto::eraftpb::{Entry, EntryType, Message};
 use prost::Message as _;
+use proto::eraftpb::{Entry, EntryType, Message};
 use raft::Index;
 
 use super::leader;
@@ -17,7 +17,8 @@ const ONE_AT_A_TIME: Promise = Promise::new(
 
 /// Indexes of the changes in a log behind `applied`.
 fn unapplied_changes(peer: &Peer, applied: Index) -> Vec<Index> {
-    let is_change = |entry: &&Entry| entry.entry_type() == EntryType::EntryConfChange && entry.index > applied;
+    let is_change =
+        |entry: &&Entry| entry.entry_type() == EntryType::EntryConfChange && entry.index > applied;
     peer.disk_entries().iter().filter(is_change).map(|entry| entry.index).collect()
 }
 
@@ -32,7 +33,12 @@ fn ensure_refused(peer: &mut Peer, applied: Index, when: &str) -> Check {
         peer.core.advance(ready);
     }
     let changes = unapplied_changes(peer, applied);
-    ensure!(ONE_AT_A_TIME, changes.len() == before, "{when}; another was asked for: {:?}; changes at {changes:?}", peer.answer);
+    ensure!(
+        ONE_AT_A_TIME,
+        changes.len() == before,
+        "{when}; another was asked for: {:?}; changes at {changes:?}",
+        peer.answer
+    );
     Ok(())
 }
 
@@ -40,7 +46,12 @@ fn ensure_refused(peer: &mut Peer, applied: Index, when: &str) -> Check {
 pub fn one_change_at_a_time() -> Check {
     let mut peer = leader(3)?;
     peer.proposes_change(&msg::add(4))?;
-    ensure!(ONE_AT_A_TIME, peer.answer.is_ok(), "nothing was pending, and AddNode 4 was refused: {:?}", peer.answer);
+    ensure!(
+        ONE_AT_A_TIME,
+        peer.answer.is_ok(),
+        "nothing was pending, and AddNode 4 was refused: {:?}",
+        peer.answer
+    );
     ensure_refused(&mut peer, 1, "AddNode 4 is not committed")?;
     peer.answer = peer.core.step(msg::append_ok(2, 1, 1, 2));
     let ready = peer.core.ready();
@@ -55,7 +66,12 @@ pub fn one_change_at_a_time() -> Check {
     peer.proposes_change(&msg::remove(3))?;
     let changes = unapplied_changes(&peer, 2);
     let accepted = peer.answer.is_ok() && changes.len() == 1;
-    ensure!(ONE_AT_A_TIME, accepted, "AddNode 4 is applied; RemoveNode 3: {:?}, changes at {changes:?}", peer.answer);
+    ensure!(
+        ONE_AT_A_TIME,
+        accepted,
+        "AddNode 4 is applied; RemoveNode 3: {:?}, changes at {changes:?}",
+        peer.answer
+    );
     Ok(())
 }
 
@@ -82,7 +98,12 @@ pub fn new_leader_waits_for_inherited_changes() -> Check {
     peer.proposes_change(&msg::remove(3))?;
     let changes = unapplied_changes(&peer, last);
     let accepted = peer.answer.is_ok() && changes.len() == 1;
-    ensure!(INHERITED, accepted, "AddNode 4 is applied; RemoveNode 3: {:?}, changes at {changes:?}", peer.answer);
+    ensure!(
+        INHERITED,
+        accepted,
+        "AddNode 4 is applied; RemoveNode 3: {:?}, changes at {changes:?}",
+        peer.answer
+    );
     Ok(())
 }
 
@@ -103,7 +124,13 @@ pub fn only_a_leader_takes_changes() -> Check {
         }
         peer.proposes_change(&msg::add(4))?;
         let (refused, last) = (peer.answer.is_err(), peer.status().last.index);
-        ensure!(REFUSED, refused && last == 1, "asked for AddNode 4: {:?}; last entry {last}; {}", peer.answer, peer.describe());
+        ensure!(
+            REFUSED,
+            refused && last == 1,
+            "asked for AddNode 4: {:?}; last entry {last}; {}",
+            peer.answer,
+            peer.describe()
+        );
     }
     Ok(())
 }

@@ -50,13 +50,15 @@ pub fn lagging_target_catches_up_first() -> Check {
     peer.proposes("a")?;
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
     peer.sends();
+    // A leader that allows itself one append on its way to 3 has to wait for the answer, or for a heartbeat's.
+    let paused = peer.progress(3).is_some_and(|progress| progress.paused);
     transfer(&mut peer, 3)?;
     let sent = peer.sends();
     let all = msg::describe_all(&sent);
     let early = !msg::of_kind(&sent, MsgTimeoutNow).is_empty();
     ensure!(FIRST_THE_LOG, !early, "3 is known to hold 1 of 2 entries; sent: {all}");
     let helped = msg::of_kind(&sent, MsgAppend).iter().any(|append| append.to == 3);
-    ensure!(FIRST_THE_LOG, helped, "3 is known to hold 1 of 2 entries; sent: {all}");
+    ensure!(FIRST_THE_LOG, helped || paused, "3 is known to hold 1 of 2 entries; sent: {all}");
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
     peer.hears(msg::append_ok(3, 1, 1, 1))?;
     let early = peer.sends_kind(MsgTimeoutNow);
@@ -87,10 +89,20 @@ pub fn no_proposals_during_a_transfer() -> Check {
         peer.proposes("b")?;
         let (refused, last) = (peer.answer.is_err(), peer.status().last.index);
         let name = if caught_up { "3 was told to campaign" } else { "3 is catching up" };
-        ensure!(NO_PROPOSALS, refused && last == 2, "{name}; a proposal: {:?}, last entry {last}", peer.answer);
+        ensure!(
+            NO_PROPOSALS,
+            refused && last == 2,
+            "{name}; a proposal: {:?}, last entry {last}",
+            peer.answer
+        );
         peer.proposes_change(&msg::add(4))?;
         let (refused, last) = (peer.answer.is_err(), peer.status().last.index);
-        ensure!(NO_PROPOSALS, refused && last == 2, "{name}; a membership change: {:?}, last entry {last}", peer.answer);
+        ensure!(
+            NO_PROPOSALS,
+            refused && last == 2,
+            "{name}; a membership change: {:?}, last entry {last}",
+            peer.answer
+        );
     }
     Ok(())
 }
@@ -111,7 +123,12 @@ pub fn second_target_replaces_the_first() -> Check {
     transfer(&mut peer, 2)?;
     let told = peer.sends_kind(MsgTimeoutNow);
     let right = told.len() == 1 && told[0].to == 2;
-    ensure!(REPLACED, right, "first 3, which lags, then 2, which does not; sent: {}", msg::describe_all(&told));
+    ensure!(
+        REPLACED,
+        right,
+        "first 3, which lags, then 2, which does not; sent: {}",
+        msg::describe_all(&told)
+    );
     peer.hears(msg::append_ok(3, 1, 1, 2))?;
     let told = peer.sends_kind(MsgTimeoutNow);
     let first = told.iter().any(|message| message.to == 3);
@@ -133,7 +150,12 @@ pub fn transfer_to_self_or_stranger_does_nothing() -> Check {
         let told = peer.sends_kind(MsgTimeoutNow);
         ensure!(NOTHING_TO_DO, told.is_empty(), "{target} is to lead; sent: {}", msg::describe_all(&told));
         peer.proposes("a")?;
-        ensure!(NOTHING_TO_DO, peer.answer.is_ok(), "{target} was to lead; then a proposal: {:?}", peer.answer);
+        ensure!(
+            NOTHING_TO_DO,
+            peer.answer.is_ok(),
+            "{target} was to lead; then a proposal: {:?}",
+            peer.answer
+        );
         ensure!(NOTHING_TO_DO, peer.role() == Role::Leader, "{target} was to lead; {}", peer.describe());
     }
     Ok(())
@@ -160,7 +182,12 @@ pub fn follower_passes_the_request_on() -> Check {
             let passed = peer.sends_kind(MsgTransferLeader);
             let right = passed.len() == 1 && (passed[0].to, passed[0].from) == (2, target);
             ensure!(FORWARDED, right, "2 leads, {target} is to lead; sent: {}", msg::describe_all(&passed));
-            ensure!(FORWARDED, peer.role() == Role::Follower, "it only passes the request on; {}", peer.describe());
+            ensure!(
+                FORWARDED,
+                peer.role() == Role::Follower,
+                "it only passes the request on; {}",
+                peer.describe()
+            );
         }
     }
     let mut peer = Setup::raw(1, 3).hard(4, NONE, 0).start()?;
@@ -209,6 +236,12 @@ pub fn old_or_misdirected_order_is_ignored() -> Check {
     peer.hears(msg::timeout_now(2, 1, 4))?;
     let asked = peer.sends_kind(MsgRequestVote);
     let quiet = peer.role() == Role::Follower && peer.term() == 4 && asked.is_empty();
-    ensure!(NOT_ANY_MORE, quiet, "1 is no member of 2, 3, 4; {}; sent: {}", peer.describe(), msg::describe_all(&asked));
+    ensure!(
+        NOT_ANY_MORE,
+        quiet,
+        "1 is no member of 2, 3, 4; {}; sent: {}",
+        peer.describe(),
+        msg::describe_all(&asked)
+    );
     Ok(())
 }

@@ -25,12 +25,26 @@ pub fn transfer_is_given_up_after_a_while() -> Check {
         peer.core.transfer_leader(3);
         peer.round()?;
         peer.tick(2 * ELECTION)?;
-        ensure!(GIVES_UP, peer.role() == Role::Leader && peer.term() == 1, "nobody campaigned; {}", peer.describe());
+        ensure!(
+            GIVES_UP,
+            peer.role() == Role::Leader && peer.term() == 1,
+            "nobody campaigned; {}",
+            peer.describe()
+        );
         let transferee = peer.status().transferee;
         let ticks = 2 * ELECTION;
-        ensure!(GIVES_UP, transferee == NONE, "3 was to lead {ticks} ticks ago, and is silent; transferee {transferee}");
+        ensure!(
+            GIVES_UP,
+            transferee == NONE,
+            "3 was to lead {ticks} ticks ago, and is silent; transferee {transferee}"
+        );
         peer.proposes("b")?;
-        ensure!(GIVES_UP, peer.answer.is_ok(), "3 was to lead {ticks} ticks ago, and is silent; a proposal: {:?}", peer.answer);
+        ensure!(
+            GIVES_UP,
+            peer.answer.is_ok(),
+            "3 was to lead {ticks} ticks ago, and is silent; a proposal: {:?}",
+            peer.answer
+        );
     }
     Ok(())
 }
@@ -51,7 +65,11 @@ pub fn transfer_ends_when_the_target_is_removed() -> Check {
     ensure!(TARGET_GONE, transferee == 3, "3 is still a member, and is to lead; transferee {transferee}");
     peer.hears(msg::append_ok(2, 1, 1, 2))?;
     let (transferee, members) = (peer.status().transferee, peer.core.conf_state().voters);
-    ensure!(TARGET_GONE, members == [1, 2] && transferee == NONE, "3 is removed; members {members:?}, transferee {transferee}");
+    ensure!(
+        TARGET_GONE,
+        members == [1, 2] && transferee == NONE,
+        "3 is removed; members {members:?}, transferee {transferee}"
+    );
     peer.proposes("a")?;
     ensure!(TARGET_GONE, peer.answer.is_ok(), "3 is removed; a proposal: {:?}", peer.answer);
     Ok(())
@@ -108,7 +126,12 @@ pub fn leadership_moves_to_the_target() -> Check {
     net.peer(1).round()?;
     net.settle()?;
     net.beats(2, 2)?;
-    ensure!(WORKS, net.leaders() == [3], "2 led, 1 was asked to make 3 leader, which missed an entry; {}", net.describe());
+    ensure!(
+        WORKS,
+        net.leaders() == [3],
+        "2 led, 1 was asked to make 3 leader, which missed an entry; {}",
+        net.describe()
+    );
     net.beats(3, 2)?;
     for id in 1..=3 {
         let given = net.given(id);
