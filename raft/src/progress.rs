@@ -98,20 +98,6 @@ impl Progress {
         }
     }
 
-    /// Takes note that the last append, still in our outbox, was made longer: it now ends at `last`.
-    pub fn on_extended(&mut self, last: Index) {
-        match self.state {
-            ProgressState::Probe => self.probe_sent = true,
-            ProgressState::Replicate => {
-                // It may not be counted: a change of state forgets what is on its way.
-                self.inflight.pop_back();
-                self.inflight.push_back(last);
-                self.next = last + 1;
-            }
-            ProgressState::Snapshot => {}
-        }
-    }
-
     /// The peer holds our log up to `index`. Returns whether that is news; old answers change nothing.
     pub fn maybe_update(&mut self, index: Index) -> bool {
         self.next = self.next.max(index + 1);

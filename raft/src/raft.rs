@@ -356,6 +356,7 @@ impl<S: Storage> Raft<S> {
 
     /// Takes the messages made so far. They may go out once everything before them is durable.
     pub fn take_messages(&mut self) -> Vec<Message> {
+        self.send_proposed();
         self.outbox.take()
     }
 
@@ -371,7 +372,8 @@ impl<S: Storage> Raft<S> {
 
     /// Whether messages or confirmed reads wait to be taken.
     pub fn has_output(&self) -> bool {
-        !self.outbox.is_empty() || !self.read_states.is_empty()
+        let unsent = self.role.leader().is_some_and(|leader| leader.unsent);
+        unsent || !self.outbox.is_empty() || !self.read_states.is_empty()
     }
 
     /// The group as of the last applied change.

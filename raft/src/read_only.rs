@@ -36,7 +36,13 @@ impl ReadQueue {
         if self.reads.iter().all(|read| (read.from, &read.context) != (from, &context)) {
             // An answer to an earlier read of the same name says nothing about this one: hence a number of our own.
             self.rounds += 1;
-            self.reads.push_back(PendingRead { from, context, index, round: self.rounds, acks: BTreeSet::new() });
+            self.reads.push_back(PendingRead {
+                from,
+                context,
+                index,
+                round: self.rounds,
+                acks: BTreeSet::new(),
+            });
         }
     }
 

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use proto::eraftpb::{Entry, EntryType, Message, MessageType};
 
 use crate::error::{Error, Result};
-use crate::outbox::{AppendLimits, Pushed};
 use crate::progress::Progress;
 use crate::raft::{Raft, message_to};
 use crate::role::RoleState;
@@ -12,11 +11,8 @@ use crate::status::ProgressState;
 use crate::storage::Storage;
 use crate::types::{LogId, NONE, PeerId};
 
-/// No message grows beyond so many entries by merging.
-const MERGED_ENTRIES_MAX: usize = 1024;
-
 impl<S: Storage> Raft<S> {
-    /// Appends what a client proposed, and sends it to all others.
+    /// Appends what a client proposed, and has it sent to all others (`send_later`).
     ///
     /// # Errors
     /// `ProposalDropped` unless this is a leader, still a member, and not handing over; `ConfChangePending` for a membership
@@ -31,8 +27,25 @@ impl<S: Storage> Raft<S> {
             self.admit_conf_change(&entries)?;
         }
         self.append_entries(entries);
-        self.bcast_append();
+        self.send_later();
         Ok(())
+    }
+
+    /// Has our new entries sent when the messages are next taken. What was proposed until then travels together.
+    fn send_later(&mut self) {
+        if let Some(leader) = self.role.leader_mut() {
+            leader.unsent = true;
+        }
+    }
+
+    /// Sends what `send_later` put off.
+    pub(crate) fn send_proposed(&mut self) {
+        let unsent = self.role.leader_mut().is_some_and(|leader| std::mem::take(&mut leader.unsent));
+        if unsent {
+            for peer in self.other_members() {
+                while self.maybe_send_append(peer, false) {}
+            }
+        }
     }
 
     /// Adds entries behind our last one, numbered and of our term. We are a voter like any other: what we hold counts, and
@@ -49,7 +62,10 @@ impl<S: Storage> Raft<S> {
         if let Some(ours) = self.role.leader_mut().and_then(|leader| leader.progress.get_mut(&id)) {
             ours.maybe_update(index);
         }
-        self.maybe_commit();
+        // Nobody else holds it yet: only a group of one has a majority already.
+        if self.membership.quorum() == 1 {
+            self.maybe_commit();
+        }
     }
 
     /// Raises the commit index to what a majority holds, if that is of our own term (paper §5.4.2). Returns whether it rose.
@@ -97,12 +113,8 @@ impl<S: Storage> Raft<S> {
         append.log_term = log_term;
         append.commit = self.log.committed;
         append.entries = entries;
-        let bytes = self.config.max_message_bytes;
-        let limits = AppendLimits { bytes, entries: if bytes == 0 { 0 } else { MERGED_ENTRIES_MAX } };
-        match self.outbox.push_append(append, limits) {
-            Pushed::Queued => progress.on_sent(last),
-            Pushed::Merged => progress.on_extended(last),
-        }
+        self.outbox.push(append);
+        progress.on_sent(last);
         true
     }
 
@@ -156,7 +168,9 @@ impl<S: Storage> Raft<S> {
                 progress.become_replicate();
                 return true;
             }
-            ProgressState::Snapshot if progress.matched >= progress.pending_snapshot => progress.become_replicate(),
+            ProgressState::Snapshot if progress.matched >= progress.pending_snapshot => {
+                progress.become_replicate()
+            }
             ProgressState::Replicate => progress.free_inflight(index),
             ProgressState::Probe | ProgressState::Snapshot => {}
         }

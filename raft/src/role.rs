@@ -39,6 +39,8 @@ pub struct Candidate {
 pub struct Leader {
     /// What is known of each member's log, our own included.
     pub progress: BTreeMap<PeerId, Progress>,
+    /// Entries were proposed since the last appends were made.
+    pub unsent: bool,
     /// Peer that leadership is being handed to, or [`NONE`]. Proposals are refused meanwhile.
     pub transferee: PeerId,
     /// Index of the last membership change in the log, or an index behind which none is. Until it is applied, no other

@@ -260,39 +260,6 @@ fn snapshots_block_appends() {
     assert_eq!((failed.next, failed.is_paused()), (1, false), "back to what is known");
 }
 
-/// The append that waits in the outbox grows: it takes one place, with its new end.
-#[test]
-fn a_longer_append_takes_one_place() {
-    let mut progress = Progress::new(1, 2);
-    assert!(progress.maybe_update(1));
-    progress.become_replicate();
-    progress.on_sent(2);
-    for last in 3..10 {
-        progress.on_extended(last);
-        assert_eq!((progress.next, progress.is_paused()), (last + 1, false));
-    }
-    progress.on_sent(10);
-    assert!(progress.is_paused());
-    progress.free_inflight(8);
-    assert!(progress.is_paused(), "it ends at 9");
-    progress.free_inflight(9);
-    assert!(!progress.is_paused());
-}
-
-/// The state changed while the append waited: it is counted anew when it grows.
-#[test]
-fn a_longer_append_is_counted_after_a_change_of_state() {
-    let mut probe = Progress::new(1, 2);
-    probe.on_extended(3);
-    assert!(probe.is_paused());
-
-    let mut replicate = Progress::new(1, 1);
-    assert!(replicate.maybe_update(2));
-    replicate.become_replicate();
-    replicate.on_extended(3);
-    assert_eq!((replicate.next, replicate.is_paused()), (4, true));
-}
-
 /// Refusals that were overtaken by what has been learned since change nothing: following them would only cost time.
 #[test]
 fn overtaken_refusals_change_nothing() {

@@ -1,4 +1,4 @@
-//! Appends that wait to be sent grow, instead of being followed by others; and where that ends.
+//! What is proposed before the messages are taken travels together, within the limits.
 
 use proto::eraftpb::{Message, MessageType};
 use raft::Config;
@@ -38,21 +38,23 @@ fn without_bytes_one_entry_a_message() {
 }
 
 #[test]
-fn merged_appends_count_once_towards_the_limit() {
+fn appends_count_once_towards_the_limit() {
     let config = Config { max_inflight_messages: 2, max_message_bytes: 3, ..Config::new(1) };
     let mut node = leader(&config, &[1, 2]);
     for _ in 0..5 {
         node.propose("x").expect("it leads");
     }
-    assert_eq!(appends(&work(&mut node).messages), [3, 1]);
+    assert_eq!(appends(&work(&mut node).messages), [3, 2]);
     assert!(node.progress(2).expect("a member").paused);
+    node.propose("x").expect("it leads");
+    assert!(appends(&work(&mut node).messages).is_empty(), "two appends are on their way");
     node.step(Message { index: 4, ..answer(MessageType::MsgAppendResponse, 2) }).expect("no failure");
     assert_eq!(appends(&work(&mut node).messages), [1]);
 }
 
-/// The commit index of a longer append is that of its youngest part.
+/// An append carries the commit index of the moment at which it is taken.
 #[test]
-fn a_longer_append_carries_the_younger_commit_index() {
+fn the_commit_index_is_the_newest() {
     let mut node = leader(&Config::new(1), &[1, 2]);
     node.propose("a").expect("it leads");
     work(&mut node);
@@ -75,17 +77,4 @@ fn what_is_handed_out_stays_as_it_is() {
     node.storage_mut().append(&ready.entries);
     node.advance(ready);
     assert_eq!(appends(&node.ready().messages), [1]);
-}
-
-/// An append that comes between two others to the same peer, such as a probe, ends the growing.
-#[test]
-fn only_what_follows_is_merged() {
-    let mut node = leader(&Config::new(1), &[1, 2]);
-    node.propose("a").expect("it leads");
-    node.report_unreachable(2);
-    node.propose("b").expect("it leads");
-    let messages = work(&mut node).messages;
-    let ends: Vec<(u64, usize)> =
-        messages.iter().map(|append| (append.index, append.entries.len())).collect();
-    assert_eq!(ends, [(1, 1), (1, 2)], "the second starts over at what is known to match");
 }

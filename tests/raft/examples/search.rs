@@ -6,7 +6,7 @@ use std::time::Instant;
 use raft_tests::search::{Outcome, SearchTest, run};
 use verdict::Layers;
 
-#[expect(clippy::disallowed_methods, reason = "this measures wall time")]
+#[allow(clippy::disallowed_methods, reason = "this measures wall time")]
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let walks = arguments.next().and_then(|text| text.parse().ok());
