@@ -173,11 +173,12 @@ impl Storage for MemStorage {
     }
 }
 
-/// How many of `entries`, from the front, fit into `max_bytes` of data: at least one, if there is one.
+/// How many of `entries`, from the front, fit into `max_bytes` of data: at least one, if there is one. An entry without
+/// data counts as one byte.
 pub fn limit_bytes(entries: &[Entry], max_bytes: u64) -> usize {
     let mut bytes = 0;
     let fits = |entry: &&Entry| {
-        bytes += entry.data.len() as u64;
+        bytes += entry.data.len().max(1) as u64;
         bytes <= max_bytes
     };
     entries.iter().take_while(fits).count().max(1).min(entries.len())

@@ -50,7 +50,7 @@ fn byte_limits() {
         assert_eq!(disk.entries(3, 7, bytes).expect("inside").len(), count, "{bytes} bytes");
     }
     assert_eq!(limit_bytes(&[], 5), 0);
-    assert_eq!(limit_bytes(&[entry(1, 1, ""), entry(2, 1, "")], 0), 2, "what is empty weighs nothing");
+    assert_eq!(limit_bytes(&[entry(1, 1, ""), entry(2, 1, "")], 0), 1, "what is empty counts as one byte");
 }
 
 #[test]

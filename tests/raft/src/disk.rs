@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::eraftpb::{ConfState, Entry, HardState, Snapshot, SnapshotMetadata};
-use raft::{Index, LogId, RaftState, Ready, Storage, StorageError, Term};
+use raft::{Index, LogId, RaftState, Ready, Storage, StorageError, Term, limit_bytes};
 
 /// Everything that one peer keeps on disk: its log, its hard state, and its state machine.
 ///
@@ -270,13 +270,7 @@ impl Storage for Disk {
         }
         let base = self.view.base.index + 1;
         let wanted = &self.view.entries[(low - base) as usize..(high.max(low) - base) as usize];
-        let mut bytes = 0;
-        let fits = |entry: &&Entry| {
-            bytes += entry.data.len() as u64;
-            bytes <= max_bytes
-        };
-        let count = wanted.iter().take_while(fits).count().max(1).min(wanted.len());
-        Ok(wanted[..count].to_vec())
+        Ok(wanted[..limit_bytes(wanted, max_bytes)].to_vec())
     }
 
     fn term(&self, index: Index) -> raft::Result<Term> {

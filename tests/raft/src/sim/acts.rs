@@ -336,6 +336,13 @@ impl World<'_> {
             );
             return (&laws::L1, peer.id, seen);
         }
+        if leader.last.term < leader.term && self.members().all(|peer| peer.last >= leader.last) {
+            let seen = format!(
+                "n{} leads term {}, but its log holds no entry of that term after {ms} virtual ms: {state}",
+                leader.id, leader.term
+            );
+            return (&laws::L2, leader.id, seen);
+        }
         if let Some(peer) = self.members().find(|peer| peer.last != leader.last) {
             let seen = format!(
                 "the log of n{} does not reach the leader's, n{}, in {ms} virtual ms: {state}",

@@ -161,7 +161,8 @@ fn explain(plan: &Plan, wrong: &Wrong, told: &Played) -> Failure {
         },
     };
     let recorder = told.recorder.as_deref();
-    let story = recorder.map_or(Vec::new(), |recorder| recorder.story(wrong.node(), STORY_LINES));
+    let stuck = finding.strength == Strength::Liveness;
+    let story = recorder.map_or(Vec::new(), |recorder| recorder.story(wrong.node(), STORY_LINES, stuck));
     let mut findings = vec![finding];
     findings.extend(told.should.iter().cloned());
     Failure {

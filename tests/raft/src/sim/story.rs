@@ -15,6 +15,8 @@ use super::world::World;
 
 /// Entries of a log that the picture shows.
 const LOG_SHOWN: u64 = 8;
+/// Lines that tell what goes on at the end of a run that is stuck.
+const TAIL_LINES: usize = 9;
 /// Lines of a story.
 pub const STORY_LINES: usize = 25;
 
@@ -160,16 +162,30 @@ impl Recorder {
         self.past(node).len() as u64
     }
 
-    /// The last events that matter, oldest first.
-    pub fn story(&self, node: u64, most: usize) -> Vec<String> {
+    /// The last events that matter, oldest first. Of a run that is `stuck` also what goes on at the end, to no effect.
+    pub fn story(&self, node: u64, most: usize, stuck: bool) -> Vec<String> {
         let past = self.past(node);
-        let skipped = past.len().saturating_sub(most);
+        let tail = if stuck { self.tail(past.last().copied()) } else { Vec::new() };
+        let skipped = past.len().saturating_sub(most - tail.len());
         let mut lines = Vec::new();
         if skipped > 0 {
             lines.push(format!("... {skipped} earlier events"));
         }
         lines.extend(past[skipped..].iter().map(|at| told(&self.events[*at])));
+        lines.extend(tail);
         lines
+    }
+
+    /// The last events of all, if they come after `after`.
+    fn tail(&self, after: Option<usize>) -> Vec<String> {
+        let idle = |event: &Event| matches!(event.kind, EventKind::Tick | EventKind::Sync);
+        let last = (0..self.events.len()).rev().filter(|at| !idle(&self.events[*at]));
+        let mut last: Vec<usize> =
+            last.take(TAIL_LINES).take_while(|at| after.is_none_or(|after| *at > after)).collect();
+        last.reverse();
+        let mut lines = vec!["... and so on; at the end:".to_owned()];
+        lines.extend(last.iter().map(|at| told(&self.events[*at])));
+        if last.is_empty() { Vec::new() } else { lines }
     }
 
     /// The whole run, for the picture.

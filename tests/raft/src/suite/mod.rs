@@ -52,9 +52,9 @@ pub enum Body {
 pub const PARTS: [(&str, u32); 5] = [("2aa", 90), ("2ab", 120), ("2ac", 40), ("2c-raft", 40), ("3a", 60)];
 
 /// Backstop for exact tests; they take milliseconds.
-const EXACT_LIMIT_MS: u64 = 10_000;
+const EXACT_LIMIT_MS: u64 = 3_000;
 /// Backstop for a shard of a simulation's seeds, and for a search.
-const LONG_LIMIT_MS: u64 = 120_000;
+const LONG_LIMIT_MS: u64 = 30_000;
 
 /// Lines of a story that are shown: the last ones.
 const STORY_LINES: usize = 40;
