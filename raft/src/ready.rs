@@ -29,7 +29,7 @@ pub struct Ready {
     /// The writes must be synced before `messages` go out: term, vote, entries or a snapshot changed. A changed commit
     /// index alone may be lost.
     pub must_sync: bool,
-    /// For other peers, after the writes.
+    /// For other peers, after the writes: all that wait.
     pub messages: Vec<Message>,
     /// For the state machine, each once and in order. Some may also be in `entries`: write first.
     pub committed_entries: Vec<Entry>,

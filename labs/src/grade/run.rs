@@ -228,6 +228,7 @@ impl<'a> Runner<'a> {
             }
             Some(Verdict::Cancelled) | None => result.died = Some("was stopped".into()),
         }
+        self.options.untouched.correct(result);
     }
 
     /// Saves the failing run and looks for a smaller one that breaks the same rule.

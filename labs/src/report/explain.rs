@@ -61,6 +61,10 @@ pub fn failure(result: &TestResult, options: &Options) -> String {
             }
         }
     }
+    if !result.inert.is_empty() {
+        let what = "these bodies are still the ones handed out, and do nothing: ";
+        text.push_str(&item("note", &format!("{what}{}", result.inert.join(", "))));
+    }
     text.push_str(&run(result));
     text.push_str(&commands(result, options));
     text

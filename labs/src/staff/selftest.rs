@@ -7,6 +7,7 @@ use verdict::TestKind;
 
 use super::zoo::{Animal, Kind, Only, Zoo};
 use crate::grade::build::{self, Build};
+use crate::grade::untouched::Untouched;
 use crate::grade::worker::Program;
 use crate::grade::{self, Options, Silent, Status, TestResult, run_part};
 use crate::manifest::Part;
@@ -178,8 +179,9 @@ fn checkpoint(
         complaints.push(format!("{} warnings, the first: {first}", warnings.len()));
     }
     let mut said = Vec::new();
-    for (n, part) in stamper.course().parts.iter().enumerate() {
-        let verdict = judge(stamper, part, grade::program(worker.clone()), &Options::bare())?;
+    let options = Options { untouched: Untouched::find(&out, stamper.course()), ..Options::bare() };
+    for part in &stamper.course().parts {
+        let verdict = judge(stamper, part, grade::program(worker.clone()), &options)?;
         let state = match (&verdict.first, verdict.all_open) {
             (None, _) => "full".into(),
             (Some(_), true) => "all open".into(),
@@ -191,8 +193,7 @@ fn checkpoint(
                 complaints.push(format!("{} is solved, but fails {} ({})", part.id, by.info.name, cause(by)))
             }
             (None, false) => complaints.push(format!("{} is open, but has full points", part.id)),
-            // Nothing is solved: then nothing can be reached but an open hole.
-            (Some(by), false) if n == 0 && !verdict.all_open => {
+            (Some(by), false) if !verdict.all_open => {
                 complaints.push(format!(
                     "{} does not only say `not implemented yet` ({})",
                     part.id,

@@ -72,6 +72,29 @@ struct Progress {
     committed: u64,
     term: u64,
     matched: u64,
+    /// Where the leader looks for agreement: going back step by step is progress too, though it may take long.
+    next: u64,
+}
+
+impl Progress {
+    /// Whether anything is further than it has been so far.
+    fn grew_since(&self, before: &Progress) -> bool {
+        let replicates = self.matched > before.matched || self.next < before.next;
+        self.applied > before.applied
+            || self.committed > before.committed
+            || (self.term == before.term && replicates)
+    }
+
+    /// The furthest that anything has been so far. What a leader knows of others starts anew in each term.
+    fn best(&self, before: &Progress) -> Progress {
+        let applied = self.applied.max(before.applied);
+        let committed = self.committed.max(before.committed);
+        if self.term != before.term {
+            return Progress { applied, committed, ..*self };
+        }
+        let (matched, next) = (self.matched.max(before.matched), self.next.min(before.next));
+        Progress { applied, committed, matched, next, term: self.term }
+    }
 }
 
 impl Acts {
@@ -286,7 +309,10 @@ impl World<'_> {
         if let Some(host) = leader.filter(|_| self.test.profile.proposals) {
             progress.term = host.status().term;
             let known = self.acts.members.iter().filter_map(|id| host.core().progress(*id));
-            progress.matched = known.map(|peer| peer.matched).sum();
+            for peer in known {
+                progress.matched += peer.matched;
+                progress.next += peer.next;
+            }
         }
         progress
     }
@@ -295,18 +321,12 @@ impl World<'_> {
     fn check_progress(&mut self) -> Result<(), Stop> {
         let (since, before) = self.acts.moved;
         let progress = self.progress();
-        let grew = progress.applied > before.applied
-            || progress.committed > before.committed
-            || (progress.term == before.term && progress.matched > before.matched);
-        if grew {
-            let applied = progress.applied.max(before.applied);
-            let committed = progress.committed.max(before.committed);
-            self.acts.moved = (self.now, Progress { applied, committed, ..progress });
+        let best = progress.best(&before);
+        if progress.grew_since(&before) {
+            self.acts.moved = (self.now, best);
             return Ok(());
         }
-        if progress.term != before.term {
-            self.acts.moved.1 = Progress { term: progress.term, matched: progress.matched, ..before };
-        }
+        self.acts.moved.1 = best;
         if self.now - since < PATIENCE * self.acts.election_us {
             return Ok(());
         }

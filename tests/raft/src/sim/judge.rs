@@ -197,3 +197,33 @@ fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
     };
     (kind, finding)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::soak::PROFILES;
+    use super::super::swarm::draw_plan;
+    use super::*;
+
+    #[test]
+    fn the_same_plan_gives_the_same_run() {
+        for test in &PROFILES {
+            let plan = draw_plan(test, 3);
+            let once = play(test, &plan, Layers::ALL, false);
+            let again = play(test, &plan, Layers::ALL, true);
+            assert!(once.result.is_ok(), "{}: {:?}", test.name, once.result);
+            assert_eq!(once.hash, again.hash, "{}: writing a run down changes it", test.name);
+            let other = Plan { noise: plan.noise + 1, ..plan.clone() };
+            assert_ne!(once.hash, play(test, &other, Layers::ALL, false).hash, "{}", test.name);
+        }
+    }
+
+    #[test]
+    fn a_trace_shows_the_whole_run() {
+        let test = &PROFILES[3];
+        let outcome = run(test, &draw_plan(test, 1), Layers::ALL, false, true);
+        assert!(matches!(outcome.verdict, Verdict::Passed), "{:?}", outcome.verdict);
+        let trace = outcome.trace.expect("a trace was asked for");
+        assert!(trace.events.is_sorted_by_key(|event| event.at_us));
+        assert!(trace.events.iter().any(|event| event.role == 'L' && event.log.len() > 3));
+    }
+}

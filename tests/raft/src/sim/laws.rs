@@ -109,16 +109,5 @@ pub const L5_EVENTS: Rule = budget(
     "Work without end for a bounded number of requests is a loop somewhere.",
 );
 
-/// A peer starts again from what it wrote.
-pub const RESTART: Rule = Rule {
-    id: "L7",
-    title: "a peer starts again from its disk",
-    strength: Strength::Contract,
-    layer: "liveness",
-    section: "§5.6",
-    promised: "A peer starts from whatever it has itself written and synced.",
-    why: "A peer that cannot start again after a crash is lost for good.",
-};
-
 /// All of them, for the table of rules.
-pub const ALL: [&Rule; 10] = [&L1, &L2, &L3, &L4, &L5_READY, &L5_STORM, &L5_LOG, &L5_EVENTS, &ONCE, &RESTART];
+pub const ALL: [&Rule; 9] = [&L1, &L2, &L3, &L4, &L5_READY, &L5_STORM, &L5_LOG, &L5_EVENTS, &ONCE];

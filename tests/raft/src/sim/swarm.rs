@@ -206,3 +206,25 @@ fn draw_stream(
         at_us += 1 + dice.below(2_000 * gap_ms);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::soak::PROFILES;
+    use super::*;
+
+    #[test]
+    fn plans_make_sense() {
+        for test in &PROFILES {
+            for seed in 0..200 {
+                let plan = draw_plan(test, seed);
+                assert_eq!(plan, draw_plan(test, seed));
+                assert!(plan.knobs.heartbeat_ticks < plan.knobs.election_ticks);
+                assert!(plan.faults.is_sorted_by_key(|fault| fault.at_us));
+                assert!(plan.operations.is_sorted_by_key(|operation| operation.at_us));
+                assert!(test.profile.proposals || plan.operations.is_empty());
+                assert!(test.profile.snapshots || plan.knobs.compact_entries == 0);
+                assert!(test.profile.extensions || !(plan.knobs.pre_vote || plan.knobs.check_quorum));
+            }
+        }
+    }
+}
