@@ -184,6 +184,27 @@ pub fn refusals_do_not_count() -> Check {
     Ok(())
 }
 
+const GOES_ON: Promise = Promise::new(
+    "§5.2",
+    "a refused vote is not a lost election: a candidate wins as soon as a majority has granted, whoever has refused",
+    "one peer that voted for somebody else would keep a group from having a leader",
+);
+
+/// One refusal, before or between two grants.
+pub fn refusal_is_no_defeat() -> Check {
+    for order in [[false, true, true], [true, false, true]] {
+        let mut peer = Setup::bare(1, 5).start()?;
+        peer.campaigns()?;
+        for (voter, granted) in (2..).zip(order) {
+            let answer = if granted { msg::grant(voter, 1, 1) } else { msg::refuse(voter, 1, 1) };
+            peer.hears(answer)?;
+        }
+        let leads = peer.role() == Role::Leader && peer.term() == 1;
+        ensure!(GOES_ON, leads, "one of 2, 3 and 4 refused, the others granted, of 5; {}", peer.describe());
+    }
+    Ok(())
+}
+
 const ONE_EACH: Promise = Promise::new(
     "§5.2",
     "each member has one vote in a term: the same grant received twice counts once",

@@ -1,5 +1,6 @@
 //! Being leader, following one.
 
+use proto::eraftpb::Message;
 use proto::eraftpb::MessageType::{MsgBeat, MsgHeartbeat, MsgHeartbeatResponse, MsgRequestVote};
 use raft::{PeerId, Role};
 
@@ -106,6 +107,30 @@ pub fn heartbeat_is_answered() -> Check {
         "leader 2 of term 3 sent a heartbeat; the answer: {}",
         msg::describe_all(&sent)
     );
+    Ok(())
+}
+
+const CONTEXT: Promise = Promise::new(
+    "handout",
+    "the answer to a heartbeat carries the heartbeat's context back, unchanged",
+    "the leader would not know which of its heartbeats was answered, and so which reads it may serve",
+);
+
+/// Heartbeats with contexts, and one without.
+pub fn heartbeat_context_comes_back() -> Check {
+    let mut peer = Setup::bare(1, 3).hard(1, 0, 0).start()?;
+    for context in ["round 7", "", "round 8"] {
+        let beat = Message { context: context.into(), ..msg::heartbeat(2, 1, 1, 0) };
+        peer.hears(beat)?;
+        let sent = peer.sends_kind(MsgHeartbeatResponse);
+        let returned = !sent.is_empty() && sent.iter().all(|answer| answer.context == context);
+        let seen: Vec<_> = sent.iter().map(|answer| answer.context.escape_ascii().to_string()).collect();
+        ensure!(
+            CONTEXT,
+            returned,
+            "a heartbeat with context \"{context}\" came; contexts of the answers: {seen:?}"
+        );
+    }
     Ok(())
 }
 

@@ -177,6 +177,46 @@ pub fn followers_learn_of_the_commit() -> Check {
     Ok(())
 }
 
+const NEWS_LOST: Promise = Promise::new(
+    "§5.3",
+    "a follower that missed the news of a commit gets it with the next heartbeats: from the heartbeats themselves, or from \
+     appends that their answers bring",
+    "one lost message, and a follower applies the last write only when a client writes again",
+);
+
+/// Every message that tells of the commit is lost, until all is quiet; then heartbeats pass.
+pub fn lost_commit_news_is_made_up_for() -> Check {
+    let mut peer = Setup::bare(1, 3).start()?;
+    peer.wins()?;
+    let mut mates = [Mate::new(2, &[]), Mate::new(3, &[])];
+    peer.serves(&mut mates)?;
+    peer.proposes("a")?;
+    loop {
+        let sent = peer.sends();
+        if sent.is_empty() {
+            break;
+        }
+        for message in sent.into_iter().filter(|message| message.commit < 2) {
+            let mate = mates.iter_mut().find(|mate| mate.id == message.to);
+            if let Some(answer) = mate.map_or(Ok(None), |mate| mate.answer(&message))? {
+                peer.hears(answer)?;
+            }
+        }
+    }
+    ensure!(NEWS_LOST, peer.commit() == 2, "everybody holds the entry at 2; {}", peer.describe());
+    peer.serves_for(3, &mut mates)?;
+    for mate in &mates {
+        let commit = mate.commit;
+        ensure!(
+            NEWS_LOST,
+            commit == 2,
+            "2 is committed, the news got lost, three heartbeat intervals passed; {} knows of {commit}",
+            mate.id
+        );
+    }
+    Ok(())
+}
+
 const WITHIN_MATCH: Promise = Promise::new(
     "§5.3",
     "a heartbeat carries no commit index beyond what its receiver is known to hold",

@@ -83,3 +83,36 @@ pub fn unanswered_appends_are_limited() -> Check {
     }
     Ok(())
 }
+
+const ROOM: Promise = Promise::new(
+    "handout",
+    "an append that was acknowledged is no longer on its way: it makes room for the next",
+    "once as many appends were sent as may be on their way, replication goes at the pace of heartbeats",
+);
+
+/// Proposals that are acknowledged one by one, while no time passes.
+pub fn acknowledged_appends_make_room() -> Check {
+    for limit in [1, 2] {
+        let mut setup = Setup::bare(1, 3);
+        setup.config.max_inflight_messages = limit;
+        let mut peer = setup.start()?;
+        peer.wins()?;
+        let mut mates = [Mate::new(2, &[]), Mate::new(3, &[])];
+        peer.serves(&mut mates)?;
+        for number in 1..=8 {
+            peer.proposes(&format!("p{number}"))?;
+            peer.serves(&mut mates)?;
+            for mate in &mates {
+                let held = mate.entries().len();
+                ensure!(
+                    ROOM,
+                    held == number + 1,
+                    "limit {limit}, everything was answered; after proposal {number} {} holds {held} of {} entries",
+                    mate.id,
+                    number + 1
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ use raft::{Index, LogId, NONE, Term};
 
 use crate::unit::fixture::{Peer, Setup};
 use crate::unit::msg::{at, describe_log, ids};
-use crate::unit::{Check, Promise, ensure, msg};
+use crate::unit::{Check, Promise, ensure, msg, story};
 
 /// Log before; position before the new entries, and their terms; log after. Logs as the terms of their entries.
 type Replacement = (&'static [Term], LogId, &'static [Term], &'static [Term]);
@@ -150,6 +150,37 @@ pub fn conflicting_entries_are_replaced() -> Check {
             "{sent} were acknowledged; after a crash: {}",
             describe_log(&peer.log())
         );
+    }
+    Ok(())
+}
+
+/// The entries in conflict are not on disk yet when the new ones come.
+pub fn unwritten_conflicts_are_replaced() -> Check {
+    let cases: [Replacement; 4] = [
+        (&[1, 1, 1], at(2, 1), &[2], &[1, 1, 2]),
+        (&[1, 1, 1], at(1, 1), &[2], &[1, 2]),
+        (&[1, 1, 1, 1], at(2, 1), &[2], &[1, 1, 2]),
+        (&[1, 1, 1, 1, 1], at(1, 1), &[1, 2, 2], &[1, 1, 2, 2]),
+    ];
+    for (unwritten, prev, new, expected) in cases {
+        let mut peer = Setup::bare(1, 3).log(&[1]).start()?;
+        let (old, new) = (
+            msg::append(3, 1, 1, at(1, 1), unwritten, 0),
+            msg::append(2, 1, 2, at(prev.index + 1, prev.term), new, 0),
+        );
+        let heard = format!("{}; then {}", msg::describe(&old), msg::describe(&new));
+        story::note(format!("peer 1 hears, before anything is written, {heard}"));
+        peer.answer = peer.core.step(old);
+        peer.answer = peer.core.step(new);
+        peer.round()?;
+        let expected: Vec<LogId> = ids(&[&[1][..], expected].concat());
+        let seen = describe_log(&peer.log());
+        ensure!(REPLACES, peer.log() == expected, "log 1@1, it heard {heard}; on disk: {seen}");
+        let last = peer.status().last;
+        ensure!(REPLACES, last == expected[expected.len() - 1], "log 1@1, it heard {heard}; last {last:?}");
+        let peer = peer.restarts()?;
+        let seen = describe_log(&peer.log());
+        ensure!(REPLACES, peer.log() == expected, "log 1@1, it heard {heard}; after a crash: {seen}");
     }
     Ok(())
 }

@@ -106,6 +106,7 @@ pub fn snapshot_brings_the_members() -> Check {
     peer.campaigns()?;
     let mut asked: Vec<PeerId> = peer.sends_kind(MsgRequestVote).iter().map(|request| request.to).collect();
     asked.sort_unstable();
+    asked.dedup();
     ensure!(MEMBERS, asked == voters[1..], "members {voters:?}; 1 asked {asked:?}");
     for (voter, role) in [(3, Role::Candidate), (5, Role::Candidate), (7, Role::Leader)] {
         peer.hears(msg::grant(voter, 1, 5))?;
@@ -199,6 +200,36 @@ pub fn snapshot_and_entries_come_together() -> Check {
         TOGETHER,
         right,
         "3 entries, then a snapshot at 10@3; on disk: snapshot at {}, log {log}",
+        base.index
+    );
+    Ok(())
+}
+
+const NEWER: Promise = Promise::new(
+    "handout",
+    "a newer snapshot that comes while an older one is being installed is handed out next",
+    "its entries are gone from the log, and its state never reaches the state machine: acknowledged writes are lost",
+);
+
+/// Two snapshots, the second between `ready()` and `advance()` of the first.
+pub fn newer_snapshot_is_not_lost() -> Check {
+    let mut peer = follower(&[1], 0)?;
+    peer.answer = peer.core.step(msg::snapshot(2, 1, 4, at(10, 3), &[1, 2, 3]));
+    ensure!(NEWER, peer.core.has_ready(), "a snapshot came, and has_ready() is false");
+    let first = peer.core.ready();
+    peer.answer = peer.core.step(msg::snapshot(2, 1, 4, at(20, 4), &[1, 2, 3]));
+    peer.writes(&first);
+    let applied = peer.applies(&first);
+    peer.core.advance(first);
+    if applied > 0 {
+        peer.core.advance_apply(applied);
+    }
+    peer.round()?;
+    let (base, last) = (peer.core.storage().durable().base, peer.status().last);
+    ensure!(
+        NEWER,
+        base == at(20, 4) && last == at(20, 4),
+        "snapshots at 10@3 and 20@4 came; on disk a snapshot at {}, last {last:?}",
         base.index
     );
     Ok(())

@@ -49,6 +49,59 @@ pub fn transfer_is_given_up_after_a_while() -> Check {
     Ok(())
 }
 
+const FULL_TIME: Promise = Promise::new(
+    "thesis §3.10",
+    "a hand-over has an election timeout from the moment it begins, whatever the leader's clock shows then",
+    "a hand-over that begins at the wrong moment would be given up before the target could answer",
+);
+
+/// The hand-over begins at every possible state of the leader's clock.
+pub fn hand_over_has_its_full_time() -> Check {
+    for late in 0..2 * ELECTION {
+        let mut peer = leader(3)?;
+        peer.proposes("a")?;
+        peer.hears(msg::append_ok(2, 1, 1, 2))?;
+        peer.tick(late)?;
+        peer.core.transfer_leader(3);
+        peer.round()?;
+        peer.tick(ELECTION / 2)?;
+        let transferee = peer.status().transferee;
+        let name = format!("{late} ticks into its term 3 was to lead; {} ticks later", ELECTION / 2);
+        ensure!(FULL_TIME, transferee == 3, "{name} transferee {transferee}");
+        peer.proposes("b")?;
+        ensure!(FULL_TIME, peer.answer.is_err(), "{name} a proposal: {:?}", peer.answer);
+    }
+    Ok(())
+}
+
+const NO_LONGER: Promise = Promise::new(
+    "thesis §3.10",
+    "asking again for the same target changes nothing: the hand-over is given up at its time all the same",
+    "whoever asks again and again, because nothing happens, would keep the group from ever taking a write",
+);
+
+/// The same wish every few ticks, for a target that is silent.
+pub fn repeated_request_prolongs_nothing() -> Check {
+    for interval in [1, 3] {
+        let mut peer = leader(3)?;
+        peer.proposes("a")?;
+        peer.hears(msg::append_ok(2, 1, 1, 2))?;
+        let mut given_up = false;
+        for tick in 0..2 * ELECTION {
+            if tick % interval == 0 {
+                peer.core.transfer_leader(3);
+                peer.round()?;
+            }
+            peer.tick(1)?;
+            given_up |= peer.status().transferee == NONE;
+        }
+        let ticks = 2 * ELECTION;
+        let name = format!("3 is silent, and for {ticks} ticks was to lead again every {interval} ticks");
+        ensure!(NO_LONGER, given_up, "{name}; the hand-over never ended");
+    }
+    Ok(())
+}
+
 const TARGET_GONE: Promise = Promise::new(
     "thesis §3.10, §4.2",
     "if the target is removed from the group the hand-over is given up",
