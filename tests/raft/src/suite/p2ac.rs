@@ -38,11 +38,12 @@ pub static TESTS: &[Test] = &[
     exact(PART, "committed_entries_are_on_disk", 1, ADVANCE, "what is to be applied is on disk by then", handing::committed_entries_are_on_disk),
     exact(PART, "committed_entries_respect_the_limit", 1, READY, "a Ready hands out no more committed entries than configured", handing::committed_entries_respect_the_limit),
     exact(PART, "local_messages_are_refused", 1, STEP, "local messages from the network are refused", handing::local_messages_are_refused),
+    exact(PART, "refused_proposal_is_an_error", 1, STEP, "a proposal that is refused is reported", handing::refused_proposal_is_an_error),
     exact(PART, "restart_resumes_after_applied", 2, RESTART, "a restart hands out what is committed and not applied", restart::restart_resumes_after_applied),
     exact(PART, "restart_takes_members_from_storage", 1, RESTART, "the members are those that the storage names", restart::restart_takes_members_from_storage),
     exact(PART, "promises_survive_a_crash", 1, RESTART, "what was promised to others survives a crash", restart::promises_survive_a_crash),
     exact(PART, "group_works_through_ready", 1, READY, "a group driven by Readys replicates", handing::group_works_through_ready),
-    simulated(PART, "ready_of_three", 6, SIMULATION, "three peers behind RawNode replicate through losses, partitions and crashes", (SimTest { name: "2ac::ready_of_three", face: Face::Raw, profile: Profile::REPLICATION.of(&[3]) }, SEEDS)),
+    simulated(PART, "ready_of_three", 5, SIMULATION, "three peers behind RawNode replicate through losses, partitions and crashes", (SimTest { name: "2ac::ready_of_three", face: Face::Raw, profile: Profile::REPLICATION.of(&[3]) }, SEEDS)),
     simulated(PART, "ready_of_five", 4, SIMULATION, "so do five", (SimTest { name: "2ac::ready_of_five", face: Face::Raw, profile: Profile::REPLICATION.of(&[5]) }, SEEDS)),
     searched(PART, "ready_walks", 5, SEARCH, "random walks and searches find no order of events that breaks the contract of Ready", SearchTest::ready("2ac::ready_walks")),
 ];

@@ -46,7 +46,8 @@ pub static TESTS: &[Test] = &[
     exact(PART, "no_campaign_before_a_change_is_applied", 1, CONF_CHANGE, "who has yet to apply a committed change does not campaign", pending::no_campaign_before_a_change_is_applied),
     exact(PART, "group_changes_peer_by_peer", 1, CONF_CHANGE, "a group grows and shrinks peer by peer", joint::group_changes_peer_by_peer),
     exact(PART, "membership_survives_a_restart", 1, CONF_CHANGE, "the membership survives a restart", joint::membership_survives_a_restart),
+    exact(PART, "learner_gets_the_log_and_does_not_count", 1, CONF_CHANGE, "a learner gets the log, and does not count", joint::learner_gets_the_log_and_does_not_count),
     simulated(PART, "transfers", 7, SIMULATION, "leadership moves on request, through losses, partitions and crashes", (SimTest { name: "3a::transfers", face: Face::Raw, profile: Profile { transfers: true, ..Profile::SNAPSHOT } }, SEEDS)),
-    simulated(PART, "membership", 7, SIMULATION, "peers join and leave, through losses, partitions and crashes", (SimTest { name: "3a::membership", face: Face::Raw, profile: Profile::MEMBERSHIP }, SEEDS)),
+    simulated(PART, "membership", 6, SIMULATION, "peers join and leave, through losses, partitions and crashes", (SimTest { name: "3a::membership", face: Face::Raw, profile: Profile::MEMBERSHIP }, SEEDS)),
     searched(PART, "membership_walks", 7, SEARCH, "random walks and searches find no order of changes that splits the group", SearchTest::membership("3a::membership_walks")),
 ];

@@ -94,6 +94,36 @@ pub fn heartbeat_restarts_the_wait() -> Check {
     Ok(())
 }
 
+const NEW_LEADER: Promise = Promise::new(
+    "§5.2",
+    "whoever meets the leader of a new term waits a whole election timeout for its next sign",
+    "a leader that was just elected would be deposed by a peer that had grown impatient with its predecessor",
+);
+
+/// A follower, and a candidate, meet a new leader just before they would campaign.
+pub fn new_leader_restarts_the_wait() -> Check {
+    for seed in 0..SEEDS {
+        for campaigned in [false, true] {
+            let mut peer = follower(seed)?;
+            if campaigned {
+                peer.campaigns()?;
+            }
+            peer.tick(ELECTION - 1)?;
+            peer.hears(msg::heartbeat(3, 1, 3, 0))?;
+            peer.tick(ELECTION - 1)?;
+            let waits = peer.role() == Role::Follower && peer.term() == 3;
+            let ticks = ELECTION - 1;
+            ensure!(
+                NEW_LEADER,
+                waits,
+                "a heartbeat of leader 3, term 3, came {ticks} ticks ago; {}",
+                peer.describe()
+            );
+        }
+    }
+    Ok(())
+}
+
 const VOTED: Promise = Promise::new(
     "§5.2, figure 2",
     "a peer that gives its vote waits a whole election timeout for the outcome before it campaigns itself",

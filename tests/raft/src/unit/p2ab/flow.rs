@@ -116,3 +116,34 @@ pub fn acknowledged_appends_make_room() -> Check {
     }
     Ok(())
 }
+
+const OTHERS: Promise = Promise::new(
+    "§5.3",
+    "a follower that does not answer holds up nobody but itself",
+    "one slow machine, and every write takes until the next heartbeat",
+);
+
+/// One follower is silent from the start; the other gets each proposal at once.
+pub fn silent_follower_holds_up_nobody() -> Check {
+    for silent in [2, 3] {
+        let mut setup = Setup::bare(1, 3);
+        setup.config.max_inflight_messages = 1;
+        let mut peer = setup.start()?;
+        peer.wins()?;
+        let mut mates = [Mate::new(5 - silent, &[])];
+        peer.serves(&mut mates)?;
+        for number in 1..=4 {
+            peer.proposes(&format!("p{number}"))?;
+            peer.serves(&mut mates)?;
+            let (held, commit) = (mates[0].entries().len() as u64, peer.commit());
+            let last = number + 1;
+            ensure!(
+                OTHERS,
+                (held, commit) == (last, last),
+                "{silent} is silent, {} answers; after proposal {number} it holds {held} of {last} entries, commit {commit}",
+                mates[0].id
+            );
+        }
+    }
+    Ok(())
+}

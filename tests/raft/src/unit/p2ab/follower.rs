@@ -339,3 +339,57 @@ pub fn follower_applies_in_order() -> Check {
     ensure!(APPLIES, right, "6 entries are committed; the state machine was given {seen}");
     Ok(())
 }
+
+const GIVEN_ONCE: Promise = Promise::new(
+    "handout",
+    "committed entries are handed out once, in order, in batches of at most max_ready_bytes, and whatever did not fit into \
+     one batch is in the next: also while the state machine has not caught up",
+    "writes would be applied twice, or not at all",
+);
+
+/// Four committed entries, in batches of several sizes; the state machine is slow.
+pub fn committed_entries_are_given_once() -> Check {
+    for limit in [1, 7, 1 << 20] {
+        let mut setup = Setup::bare(1, 3).log(&[1; 4]);
+        setup.config.max_ready_bytes = limit;
+        let mut peer = setup.start()?;
+        peer.answer = peer.core.step(msg::heartbeat(2, 1, 1, 4));
+        let mut given: Vec<Index> = Vec::new();
+        for _ in 0..8 {
+            let ready = peer.core.ready();
+            given.extend(ready.committed_entries.iter().map(|entry| entry.index));
+            peer.writes(&ready);
+            peer.core.advance(ready);
+        }
+        ensure!(
+            GIVEN_ONCE,
+            given == [1, 2, 3, 4],
+            "1 to 4 are committed, max_ready_bytes {limit}; given: {given:?}"
+        );
+        peer.core.advance_apply(4);
+        let applied = peer.status().applied;
+        ensure!(GIVEN_ONCE, applied == 4, "everything is applied; status().applied is {applied}");
+    }
+    Ok(())
+}
+
+const NOT_WRITTEN_YET: Promise = Promise::new(
+    "handout",
+    "entries that come while earlier ones are being written are still to be written then",
+    "they would be acknowledged, and on no disk",
+);
+
+/// One append is being written while the next one comes.
+pub fn entries_that_come_during_a_write_are_written() -> Check {
+    let mut peer = follower(&[1], 0)?;
+    peer.answer = peer.core.step(msg::append(2, 1, 5, at(1, 1), &[5], 0));
+    let first = peer.core.ready();
+    peer.answer = peer.core.step(msg::append(2, 1, 5, at(2, 5), &[5, 5], 0));
+    peer.writes(&first);
+    peer.core.advance(first);
+    peer.round()?;
+    let seen = describe_log(&peer.log());
+    let right = peer.log() == ids(&[1, 5, 5, 5]);
+    ensure!(NOT_WRITTEN_YET, right, "3@5 and 4@5 came while 2@5 was being written; on disk: {seen}");
+    Ok(())
+}

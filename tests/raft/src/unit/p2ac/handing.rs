@@ -246,6 +246,34 @@ pub fn local_messages_are_refused() -> Check {
     Ok(())
 }
 
+const REFUSAL: Promise = Promise::new(
+    "handout",
+    "propose() returns an error if nothing was appended, as on followers and candidates",
+    "the client would wait for an entry that nobody has",
+);
+
+/// A follower, a candidate; and a leader, who accepts.
+pub fn refused_proposal_is_an_error() -> Check {
+    let mut peer = Setup::raw(1, 3).hard(1, 0, 0).start()?;
+    for (name, accepts) in [("follower", false), ("candidate", false), ("leader", true)] {
+        match name {
+            "candidate" => peer.campaigns()?,
+            "leader" => peer.wins()?,
+            _ => peer.hears(msg::heartbeat(2, 1, 1, 0))?,
+        }
+        let before = peer.status().last.index;
+        peer.proposes("a")?;
+        let (accepted, appended) = (peer.answer.is_ok(), peer.status().last.index > before);
+        let answer = &peer.answer;
+        ensure!(
+            REFUSAL,
+            (accepted, appended) == (accepts, accepts),
+            "a {name} was asked to propose: {answer:?}; appended: {appended}"
+        );
+    }
+    Ok(())
+}
+
 const WORKS: Promise = Promise::new(
     "handout",
     "a group that is driven by Ready and advance alone elects a leader, replicates, and applies everywhere",

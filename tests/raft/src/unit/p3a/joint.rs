@@ -1,8 +1,11 @@
-//! Whole groups that change.
+//! Whole groups that change; learners.
 
+use proto::eraftpb::{ConfChange, ConfChangeType, MessageType};
 use raft::PeerId;
 
+use super::leader;
 use crate::unit::fixture::Setup;
+use crate::unit::mate::Mate;
 use crate::unit::net::Net;
 use crate::unit::{Check, Promise, ensure, msg};
 
@@ -99,5 +102,52 @@ pub fn membership_survives_a_restart() -> Check {
     net.beats(2, 1)?;
     let given = net.given(1);
     ensure!(PERSISTS, given == ["a"], "1 and 2 are the group; 1 applied {given:?}");
+    Ok(())
+}
+
+const LEARNS: Promise = Promise::new(
+    "thesis §4.2.1",
+    "a learner gets the log, and counts for nothing else: not in a majority, and not as a target of a hand-over; added \
+     as a voter it counts",
+    "a peer without data would hold up every commit, which is what learners are for avoiding",
+);
+
+/// Peer 4 joins a group of three, as a learner first.
+pub fn learner_gets_the_log_and_does_not_count() -> Check {
+    let mut peer = leader(3)?;
+    let learner = ConfChange { change_type: ConfChangeType::AddLearnerNode as i32, ..msg::add(4) };
+    peer.proposes_change(&learner)?;
+    peer.hears(msg::append_ok(2, 1, 1, 2))?;
+    let known = peer.core.conf_state();
+    let right = known.voters == [1, 2, 3] && known.learners == [4];
+    ensure!(LEARNS, right, "4 was added as a learner; members {known:?}");
+    let mut mates = [Mate::new(4, &[])];
+    peer.serves_for(3, &mut mates)?;
+    let seen = msg::describe_entries(mates[0].entries());
+    ensure!(
+        LEARNS,
+        mates[0].entries() == peer.disk_entries(),
+        "4 learns for 3 heartbeat intervals, and holds {seen}"
+    );
+    peer.core.transfer_leader(4);
+    peer.round()?;
+    let told = peer.sends_kind(MessageType::MsgTimeoutNow);
+    ensure!(LEARNS, told.is_empty(), "the learner 4 is to lead; sent: {}", msg::describe_all(&told));
+    peer.proposes("a")?;
+    ensure!(LEARNS, peer.answer.is_ok(), "the learner 4 was to lead; then a proposal: {:?}", peer.answer);
+    peer.hears(msg::append_ok(4, 1, 1, 3))?;
+    ensure!(
+        LEARNS,
+        peer.commit() == 2,
+        "one of the voters 1, 2, 3, and a learner, hold 3; {}",
+        peer.describe()
+    );
+    peer.hears(msg::append_ok(3, 1, 1, 3))?;
+    ensure!(LEARNS, peer.commit() == 3, "two of the voters 1, 2, 3 hold 3; {}", peer.describe());
+    peer.proposes_change(&msg::add(4))?;
+    peer.hears(msg::append_ok(3, 1, 1, 4))?;
+    let known = peer.core.conf_state();
+    let right = known.voters == [1, 2, 3, 4] && known.learners.is_empty();
+    ensure!(LEARNS, right, "the learner 4 was added as a voter; members {known:?}");
     Ok(())
 }
