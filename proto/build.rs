@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-const FILES: [&str; 8] = ["eraftpb", "metapb", "errorpb", "kvrpcpb", "raft_cmdpb", "raft_serverpb", "pdpb", "tikvpb"];
+const FILES: [&str; 8] =
+    ["eraftpb", "metapb", "errorpb", "kvrpcpb", "raft_cmdpb", "raft_serverpb", "pdpb", "tikvpb"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
