@@ -222,6 +222,31 @@ impl TestResult {
         }
     }
 
+    /// Name of the make target of the test's part.
+    pub fn target(&self) -> String {
+        format!("project{}", self.info.name.split("::").next().unwrap_or_default())
+    }
+
+    /// The command that runs the drawn run again at its full size; `None` if none was drawn.
+    pub fn replay_seed(&self, options: &Options) -> Option<String> {
+        let base =
+            if options.base_seed == 1 { String::new() } else { format!(" BASE={}", options.base_seed) };
+        self.seed.map(|seed| format!("{} SEED={seed}{base}", self.again()))
+    }
+
+    /// The command that runs exactly this again.
+    pub fn replay(&self, options: &Options) -> String {
+        match options.plan_path.as_ref().or(self.plan_file.as_ref()) {
+            Some(plan) => format!("make {} PLAN={}", self.target(), plan.display()),
+            None => self.replay_seed(options).unwrap_or_else(|| self.again()),
+        }
+    }
+
+    fn again(&self) -> String {
+        let name = self.info.name.split_once("::").map_or(self.info.name.as_str(), |(_, short)| short);
+        format!("make {} TEST={name}", self.target())
+    }
+
     /// Did the checks run into a bug of their own?
     pub fn is_ours(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Harness)

@@ -286,7 +286,8 @@ impl<'a> Runner<'a> {
             }
             _ => self.one(info, plan, true)?,
         };
-        let Some(trace) = said.trace else { return Ok(None) };
+        let Some(mut trace) = said.trace else { return Ok(None) };
+        trace.replay = result.replay(self.options);
         let file = Path::new("target/trace").join(format!("{}.html", file_stem(&info.name)));
         std::fs::create_dir_all("target/trace").context("cannot create target/trace")?;
         std::fs::write(&file, crate::trace::render(&trace)).context("cannot write the trace")?;

@@ -133,30 +133,21 @@ fn run(result: &TestResult) -> String {
 
 /// The commands that show it again.
 fn commands(result: &TestResult, options: &Options) -> String {
-    let part = result.info.name.split("::").next().unwrap_or_default();
-    let test = format!("make project{part} TEST={}", short(&result.info.name));
-    let base = if options.base_seed == 1 { String::new() } else { format!(" BASE={}", options.base_seed) };
     let plan = options.plan_path.as_ref().or(result.plan_file.as_ref());
-    let seed = result.seed.map(|seed| format!("{test} SEED={seed}{base}"));
-    let mut text = String::new();
-    match (plan, &seed) {
-        (Some(plan), _) => {
-            text.push_str(&item("replay", &format!("make project{part} PLAN={}", plan.display())));
-            if let Some(seed) = &seed {
-                text.push_str(&item("", &format!("{seed}   # as it was found, at its full size")));
-            }
-            text.push_str(&item("after a fix", &format!("make fixcheck PLAN={}", plan.display())));
+    let seed = result.replay_seed(options);
+    let mut text = item("replay", &result.replay(options));
+    if let Some(plan) = plan {
+        if let Some(seed) = &seed {
+            text.push_str(&item("", &format!("{seed}   # as it was found, at its full size")));
         }
-        (None, Some(seed)) => text.push_str(&item("replay", seed)),
-        (None, None) => text.push_str(&item("replay", &test)),
+        text.push_str(&item("after a fix", &format!("make fixcheck PLAN={}", plan.display())));
     }
     match &result.trace_file {
         Some(file) => text.push_str(&item("picture", &format!("{} (open it in a browser)", file.display()))),
-        None => {
-            if let Some(again) = plan.map(|p| format!("make project{part} PLAN={}", p.display())).or(seed) {
-                text.push_str(&item("picture", &format!("{again} TRACE=1")));
-            }
+        None if plan.is_some() || seed.is_some() => {
+            text.push_str(&item("picture", &format!("{} TRACE=1", result.replay(options))));
         }
+        None => {}
     }
     text
 }

@@ -109,12 +109,14 @@ fn an_empty_trace_is_a_page_too() {
     assert!(render(&Trace::default()).ends_with("</html>\n"));
 }
 
-/// Writes the pages to look at: `cargo test -p labs trace::tests::pages -- --ignored`.
+/// Also leaves two pages in `target/trace`, to be looked at in a browser.
 #[test]
-#[ignore = "writes files to look at in a browser"]
-fn pages() {
+fn pages_of_any_length_are_whole() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/trace");
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(dir.join("figure-8.html"), render(&figure_8())).unwrap();
-    std::fs::write(dir.join("long.html"), render(&long(EVENTS_MAX))).unwrap();
+    for (name, trace) in [("figure-8.html", figure_8()), ("long.html", long(EVENTS_MAX))] {
+        let page = render(&trace);
+        std::fs::write(dir.join(name), &page).unwrap();
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{name}");
+    }
 }
