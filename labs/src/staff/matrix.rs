@@ -1,10 +1,11 @@
 //! The kill matrix: for each planted bug, what catches it, how soon, and what each layer of checks would catch alone.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use verdict::{Layers, TestKind};
 
 use super::selftest::{cause, judge};
@@ -31,6 +32,7 @@ const ALONE: [(&str, Layers); 4] = [
 ];
 
 /// One row.
+#[derive(Clone, Serialize, Deserialize)]
 struct Row {
     /// Exact tests that fail.
     exact: Vec<String>,
@@ -44,6 +46,7 @@ struct Row {
     bases: Option<u64>,
 }
 
+#[derive(Clone, Serialize, Deserialize)]
 struct Hit {
     test: String,
     by: String,
@@ -67,22 +70,44 @@ impl Row {
     }
 }
 
+/// The rows that are done, so that a stop loses none. Another build starts again.
+#[derive(Default, Serialize, Deserialize)]
+struct Done {
+    /// Digest of the program, and whether a hundred base seeds were tried.
+    build: String,
+    /// By bug.
+    rows: BTreeMap<String, Row>,
+}
+
+impl Done {
+    fn load(file: &Path, build: String) -> Done {
+        let known = std::fs::read(file).ok().and_then(|text| serde_json::from_slice::<Done>(&text).ok());
+        known.filter(|done| done.build == build).unwrap_or(Done { build, rows: BTreeMap::new() })
+    }
+
+    fn save(&self, file: &Path) -> Result<()> {
+        std::fs::write(file, serde_json::to_vec(self)?)
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
 /// Makes the table, prints it, and writes it to [`FILE`]. `sure`: also try a hundred base seeds where it matters.
 pub fn run(root: &Path, only: Option<&str>, sure: bool) -> Result<u8> {
     let stamper = Stamper::new(root)?;
     let zoo = Zoo::open(root, &stamper)?;
     let bugs: Vec<&Animal> =
         zoo.of(Kind::Bug).filter(|bug| only.is_none_or(|o| bug.id.contains(o))).collect();
+    let file = root.join("target/bugs.json");
+    let mut done = Done::load(&file, format!("{} {sure}", zoo.digest()?));
     let mut rows = Vec::new();
     for (n, bug) in bugs.iter().enumerate() {
-        if std::io::stderr().is_terminal() {
-            eprint!("\r\x1b[K  … {}/{}  {}", n + 1, bugs.len(), bug.id);
-            let _ = std::io::stderr().flush();
+        if !done.rows.contains_key(&bug.id) {
+            let row = row(&stamper, &zoo, bug, sure).with_context(|| bug.id.clone())?;
+            eprintln!("  {}/{}  {}", n + 1, bugs.len(), bug.id);
+            done.rows.insert(bug.id.clone(), row);
+            done.save(&file)?;
         }
-        rows.push(row(&stamper, &zoo, bug, sure).with_context(|| bug.id.clone())?);
-    }
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
+        rows.push(done.rows[&bug.id].clone());
     }
     let table = render(&bugs, &rows);
     print!("{table}");

@@ -150,6 +150,12 @@ impl Zoo {
         program
     }
 
+    /// Tells this program from any other.
+    pub fn digest(&self) -> Result<String> {
+        let program = std::fs::read(&self.program).context("cannot read the zoo's program")?;
+        Ok(blake3::hash(&program).to_hex().to_string())
+    }
+
     /// The animals of a kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Animal> {
         self.animals.iter().filter(move |animal| animal.kind == kind)
