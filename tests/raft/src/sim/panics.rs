@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 /// What a body that is not written yet panics with, before the text that names it.
-const TODO: &str = "not yet implemented: ";
+const UNWRITTEN: &str = "not yet implemented: ";
 
 /// A panic, caught.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Panic {
 impl Panic {
     /// Text of the `todo!` that this panic comes from, if it comes from one.
     pub fn not_implemented(&self) -> Option<&str> {
-        self.message.strip_prefix(TODO)
+        self.message.strip_prefix(UNWRITTEN)
     }
 
     /// Whether it happened in the harness and not in the code under test.
