@@ -5,9 +5,15 @@ use crate::tree::{Tree, complain};
 /// Each package of the workspace, and the packages of the workspace that it may use.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("proto", &[]),
+    ("proto/rpc", &["proto"]),
     ("raft", &["proto"]),
+    ("kv", &["proto", "raft"]),
+    ("kv/server", &["proto", "rpc", "raft", "kv"]),
+    ("scheduler", &["proto"]),
+    ("scheduler/server", &["proto", "rpc", "scheduler"]),
     ("tests/verdict", &[]),
     ("tests/raft", &["proto", "raft", "verdict"]),
+    ("tests/cluster", &["proto", "raft", "kv", "scheduler", "verdict", "raft-tests"]),
     ("tests/tidy", &[]),
     // Reads source text and runs programs: shares the records with the workers, and nothing else.
     ("labs", &["verdict"]),
@@ -15,7 +21,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
 ];
 
 /// Names by which packages of the workspace depend on each other.
-const INTERNAL: [&str; 7] = ["proto", "raft", "verdict", "raft-tests", "labs", "book", "tidy"];
+const INTERNAL: [&str; 11] =
+    ["proto", "rpc", "raft", "kv", "server", "scheduler", "verdict", "raft-tests", "labs", "book", "tidy"];
 
 /// Modules of `raft`, from the bottom to the top. A module may import those above it in this list, and no other. Modules
 /// on one line do not know each other.

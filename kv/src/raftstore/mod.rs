@@ -1,0 +1,42 @@
+//! The raftstore: many Raft groups on one store.
+//!
+//! A key range that is replicated as one is a *region*; its replica on a store is a *peer*. Three kinds of state machines
+//! (FSMs), each owned by whichever thread polls it, talk by messages only:
+//!
+//! ```text
+//!  commands, raft messages, ticks            committed entries, proposals, snapshot tasks
+//!      │                                         ┌──────────────────────────┐
+//!      ▼                                         │                          ▼
+//!  PeerFsm (one per region: Raft, log) ──────────┘        ApplyFsm (one per region: data)
+//!      ▲   │ StoreMsg: create, destroy                          │
+//!      │   ▼                                                    │ ApplyRes
+//!  StoreFsm (one: messages without a peer)        ◄─────────────┘ (to the PeerFsm)
+//! ```
+//!
+//! | file | what it tells |
+//! |---|---|
+//! | `msg.rs`, `task.rs` | everything that FSMs and workers say to each other |
+//! | `context.rs` | what a store is given: engines, network, clock, workers |
+
+pub mod context;
+pub mod error;
+pub mod msg;
+pub mod task;
+
+pub use context::StoreContext;
+pub use error::{Error, Result};
+
+/// Id of a region. 0 means none.
+pub type RegionId = u64;
+/// Id of a store. 0 means none.
+pub type StoreId = u64;
+
+/// Index of the last log entry, applied and truncated, of a region that was bootstrapped or split off, not created by a
+/// message (those start at 0).
+pub const RAFT_INIT_LOG_INDEX: u64 = 5;
+/// Term of that entry.
+pub const RAFT_INIT_LOG_TERM: u64 = 5;
+/// First `conf_ver` of a region.
+pub const INIT_EPOCH_CONF_VER: u64 = 1;
+/// First `version` of a region.
+pub const INIT_EPOCH_VERSION: u64 = 1;
