@@ -7,17 +7,23 @@ HOW := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(BASE)
        $(if $(TEST),--test '$(TEST)') $(if $(PLAN),--plan '$(PLAN)') $(if $(TRACE),--trace) $(if $(AUDIT),--audit) \
        $(if $(JSON),--json '$(JSON)')
 
-PARTS := project2aa project2ab project2ac project2a project2c-raft project3a
+PARTS := project1 project2aa project2ab project2ac project2a project2b project2c-raft project2c-store project2c \
+         project2 project3a
 
 .PHONY: help course $(PARTS) fixcheck docs fix test
 
 help:
 	@echo 'The course:'
+	@echo '  make project1             storage on one engine, and the raw handlers'
 	@echo '  make project2aa           leader election'
 	@echo '  make project2ab           log replication'
 	@echo '  make project2ac           RawNode'
 	@echo '  make project2a            the three above'
+	@echo '  make project2b            the replicated store'
 	@echo '  make project2c-raft       snapshots in Raft'
+	@echo '  make project2c-store      snapshots and log compaction in the store'
+	@echo '  make project2c            the two above'
+	@echo '  make project2             all of 2a, 2b, 2c'
 	@echo '  make project3a            leader transfer and membership change'
 	@echo '  make course               all parts'
 	@echo ''

@@ -1,6 +1,6 @@
 # Targets of the reference tree: making the course, and testing it.
 
-.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak bench-raft
+.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak soak-store bench-raft
 
 help-staff:
 	@echo ''
@@ -9,7 +9,8 @@ help-staff:
 	@echo '  make verify               format, lints, docs, tests, stamping; writes nothing'
 	@echo '  make selftest             each hole is needed; legal variants pass; each checkpoint does what it should'
 	@echo '  make bugs                 every planted bug: which part, test and rule catches it'
-	@echo '  make soak                 300,000 simulated runs of the reference; resumable'
+	@echo '  make soak                 300,000 simulated runs of the Raft core; resumable'
+	@echo '  make soak-store           50,000 simulated runs of whole clusters; resumable'
 	@echo '  make bench-raft           our core against raft-rs'
 
 lab:
@@ -39,7 +40,10 @@ bugs:
 	@$(LAB) bugs
 
 soak:
-	@$(LAB) soak
+	@$(LAB) soak raft
+
+soak-store:
+	@$(LAB) soak cluster --runs 50000
 
 # raft-proto's build script asks for protoc: it gets a stand-in, which is built first.
 BENCH := tests/bench-raft

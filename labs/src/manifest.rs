@@ -155,6 +155,17 @@ impl Course {
             .with_context(|| format!("there is no part `{id}`: the parts are {}", ids(&self.parts)))
     }
 
+    /// The suites that judge the course, in the order of their first parts.
+    pub fn suites(&self) -> Vec<&str> {
+        let mut suites: Vec<&str> = Vec::new();
+        for part in &self.parts {
+            if !suites.contains(&part.suite.as_str()) {
+                suites.push(&part.suite);
+            }
+        }
+        suites
+    }
+
     /// Crates in which students write, by name.
     pub fn student_crates(&self) -> BTreeSet<&str> {
         let holes = self.parts.iter().flat_map(|part| &part.holes);

@@ -81,6 +81,11 @@ pub fn build_copy(of: &Path, root: &Path, suite: &str, name: &str) -> Result<Bui
     build_as(root, suite, &format!("{suite}-worker-{name}"), Some(of.join(target)))
 }
 
+/// Where a suite's manifest stands.
+pub fn suite_manifest(suite: &str) -> PathBuf {
+    format!("tests/{suite}/Cargo.toml").into()
+}
+
 /// The manifest of a suite with another name for its worker, for [`build_copy`].
 pub fn rename_worker(manifest: &str, suite: &str, name: &str) -> Result<String> {
     let old = format!("name = \"{suite}-worker\"");

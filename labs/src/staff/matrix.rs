@@ -141,10 +141,10 @@ fn row(stamper: &Stamper, zoo: &Zoo, bug: &Animal, sure: bool) -> Result<Row> {
     let part = stamper.course().part(&bug.part)?;
     let first = |kind, layers, base_seed| -> Result<Option<Hit>> {
         let options = Options { kinds: vec![kind], layers, base_seed, stop_early: true, ..Options::bare() };
-        Ok(judge(stamper, part, zoo.with(bug), &options)?.first.as_ref().map(Hit::of))
+        Ok(judge(stamper, part, zoo.with(bug, part), &options)?.first.as_ref().map(Hit::of))
     };
     let exact = Options { kinds: vec![TestKind::Unit], ..Options::bare() };
-    let (_, exact) = run_part(part, zoo.with(bug), stamper.course(), &exact, &Silent)?;
+    let (_, exact) = run_part(part, zoo.with(bug, part), stamper.course(), &exact, &Silent)?;
     let failed = exact.into_iter().filter(|result| result.points < result.info.points);
     let exact: Vec<String> = failed.map(|result| short(&result.info.name).to_string()).collect();
     let random = first(TestKind::Simulation, Layers::ALL, 1)?;

@@ -49,6 +49,9 @@ pub enum Staff {
     },
     /// Simulated runs of the reference until so many have passed; goes on where it was stopped.
     Soak {
+        /// Which suite's parts.
+        #[arg(default_value = "raft")]
+        suite: String,
         /// How many.
         #[arg(long, default_value_t = 300_000)]
         runs: u64,
@@ -106,7 +109,7 @@ pub fn run(root: &Path, command: Staff) -> Result<u8> {
             Selftest::Parts { part } => selftest::parts(root, part.as_deref()),
         },
         Staff::Bugs { only, quick } => matrix::run(root, only.as_deref(), !quick),
-        Staff::Soak { runs } => soak::soak(root, runs),
+        Staff::Soak { suite, runs } => soak::soak(root, &suite, runs),
         Staff::Zoo => {
             let zoo = zoo::Zoo::open(root, &Stamper::new(root)?)?;
             for animal in &zoo.animals {

@@ -1,6 +1,7 @@
 //! Tests of the course itself: holes are needed, bugs are caught, variants pass, checkpoints do what they should.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use verdict::TestKind;
@@ -68,7 +69,8 @@ pub fn bugs(root: &Path, wanted: &str) -> Result<u8> {
     let (mut missed, mut tried) = (0, 0);
     for (_, bug) in zoo.of(Kind::Bug).enumerate().filter(|(n, _)| chosen(*n)) {
         tried += 1;
-        let verdict = judge(&stamper, stamper.course().part(&bug.part)?, zoo.with(bug), &options)?;
+        let part = stamper.course().part(&bug.part)?;
+        let verdict = judge(&stamper, part, zoo.with(bug, part), &options)?;
         match &verdict.first {
             Some(by) => say('✔', &bug.id, &format!("{}  {} ({})", bug.part, short(&by.info.name), cause(by))),
             None => {
@@ -94,7 +96,7 @@ pub fn variants(root: &Path, seeds: Option<u64>) -> Result<u8> {
         };
         let options = Options { seeds, kinds, ..Options::bare() };
         for part in &stamper.course().parts {
-            let verdict = judge(&stamper, part, zoo.with(variant), &options)?;
+            let verdict = judge(&stamper, part, zoo.with(variant, part), &options)?;
             accused.extend(verdict.first.map(|by| format!("{} ({})", by.info.name, cause(&by))));
         }
         tried += 1;
@@ -120,7 +122,8 @@ pub fn holes(root: &Path, only: Option<&str>) -> Result<u8> {
     let (mut failed, mut tried) = (0, 0);
     let wanted = |hole: &&Animal| only.is_none_or(|part| hole.part == part);
     for hole in zoo.of(Kind::Hole).filter(wanted) {
-        let verdict = judge(&stamper, stamper.course().part(&hole.part)?, zoo.with(hole), &stop)?;
+        let part = stamper.course().part(&hole.part)?;
+        let verdict = judge(&stamper, part, zoo.with(hole, part), &stop)?;
         tried += 1;
         match &verdict.first {
             Some(by) => say('✔', &hole.id, &format!("{}  {}", hole.part, short(&by.info.name))),
@@ -162,18 +165,8 @@ fn checkpoint(
 ) -> Result<usize> {
     let out = root.join("target/stamped/tree");
     stamper.stamp(open, &out, true)?;
-    let manifest = out.join("tests/raft/Cargo.toml");
-    std::fs::write(
-        &manifest,
-        build::rename_worker(&std::fs::read_to_string(&manifest)?, "raft", "stamped")?,
-    )?;
-    let (worker, warnings) = match build::build_copy(root, &out, "raft", "stamped")? {
-        Build::Done { worker, warnings } => (worker, warnings),
-        Build::Broken(errors) => {
-            let first = errors.errors.first().map(|e| e.rendered.clone()).unwrap_or_default();
-            bail!("the tree stamped from {name} does not compile:\n{first}")
-        }
-    };
+    let (workers, warnings) =
+        build_suites(root, stamper, &out).with_context(|| format!("the tree stamped from {name}"))?;
     let mut complaints = Vec::new();
     if let Some(first) = warnings.first() {
         complaints.push(format!("{} warnings, the first: {first}", warnings.len()));
@@ -181,7 +174,7 @@ fn checkpoint(
     let mut said = Vec::new();
     let options = Options { untouched: Untouched::find(&out, stamper.course()), ..Options::bare() };
     for part in &stamper.course().parts {
-        let verdict = judge(stamper, part, grade::program(worker.clone()), &options)?;
+        let verdict = judge(stamper, part, grade::program(workers[&part.suite].clone()), &options)?;
         let state = match (&verdict.first, verdict.all_open) {
             (None, _) => "full".into(),
             (Some(_), true) => "all open".into(),
@@ -207,6 +200,31 @@ fn checkpoint(
     say(mark, name, &said.join(", "));
     complaints.iter().for_each(|complaint| println!("      {complaint}"));
     Ok(complaints.len())
+}
+
+/// The workers of a stamped tree by suite, and what the compiler warned of.
+fn build_suites(
+    root: &Path,
+    stamper: &Stamper,
+    out: &Path,
+) -> Result<(BTreeMap<String, PathBuf>, Vec<String>)> {
+    let (mut workers, mut warned) = (BTreeMap::new(), Vec::new());
+    for suite in stamper.course().suites() {
+        let manifest = out.join(build::suite_manifest(suite));
+        let text = std::fs::read_to_string(&manifest)?;
+        std::fs::write(&manifest, build::rename_worker(&text, suite, "stamped")?)?;
+        match build::build_copy(root, out, suite, "stamped")? {
+            Build::Done { worker, warnings } => {
+                workers.insert(suite.to_owned(), worker);
+                warned.extend(warnings);
+            }
+            Build::Broken(errors) => {
+                let first = errors.errors.first().map(|e| e.rendered.clone()).unwrap_or_default();
+                bail!("does not compile:\n{first}")
+            }
+        }
+    }
+    Ok((workers, warned))
 }
 
 /// One line of a test of the course.

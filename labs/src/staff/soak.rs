@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use verdict::TestKind;
 
@@ -26,15 +26,16 @@ struct State {
     round: u64,
 }
 
-/// Runs until `runs` runs of this build have passed, over all calls.
-pub fn soak(root: &Path, runs: u64) -> Result<u8> {
+/// Runs of the parts that `suite` judges, until `runs` of this build have passed, over all calls.
+pub fn soak(root: &Path, suite: &str, runs: u64) -> Result<u8> {
     let course = Course::load(root)?;
-    let worker = match build::build(root, "raft")? {
+    ensure!(course.suites().contains(&suite), "there is no suite `{suite}`: {}", course.suites().join(", "));
+    let worker = match build::build(root, suite)? {
         Build::Done { worker, .. } => worker,
         Build::Broken(_) => bail!("the reference does not compile"),
     };
     let digest = blake3::hash(&std::fs::read(&worker)?).to_hex().to_string();
-    let file = root.join("target/soak.json");
+    let file = root.join(format!("target/soak-{suite}.json"));
     let known = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<State>(&text).ok());
     let fresh = State { build: digest.clone(), runs: 0, round: 1 };
     let mut state = known.filter(|state| state.build == digest).unwrap_or(fresh);
@@ -42,7 +43,7 @@ pub fn soak(root: &Path, runs: u64) -> Result<u8> {
     while state.runs < runs {
         let kinds = vec![TestKind::Simulation];
         let options = Options { kinds, seeds: Some(ROUND), base_seed: state.round, ..Options::bare() };
-        for part in &course.parts {
+        for part in course.parts.iter().filter(|part| part.suite == suite) {
             let (_, results) = run_part(part, grade::program(worker.clone()), &course, &options, &Silent)?;
             if let Some(failed) = results.iter().find(|result| result.status != Status::Passed) {
                 anstream::println!("\n{}", explain::failure(failed, &options));
@@ -51,7 +52,8 @@ pub fn soak(root: &Path, runs: u64) -> Result<u8> {
             state.runs += results.iter().map(|result| result.cost.runs).sum::<u64>();
         }
         state.round += 1;
-        std::fs::write(&file, serde_json::to_vec(&state)?).context("cannot write target/soak.json")?;
+        std::fs::write(&file, serde_json::to_vec(&state)?)
+            .context("cannot write how far the soak has come")?;
         let rate = (state.runs - started.1) as f64 / started.0.elapsed().as_secs_f64();
         let left = runs.saturating_sub(state.runs) as f64 / rate / 60.0;
         let end = if std::io::stdout().is_terminal() { "\r" } else { "\n" };

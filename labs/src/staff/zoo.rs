@@ -32,6 +32,7 @@ use serde::Deserialize;
 use crate::grade::build::{self, Build};
 use crate::grade::program;
 use crate::grade::worker::Program;
+use crate::manifest::Part;
 use crate::stamp::edit::{self, Edit};
 use crate::stamp::{Stamper, hole_body, tree};
 
@@ -124,7 +125,8 @@ struct Entry {
 pub struct Zoo {
     /// All animals, by number.
     pub animals: Vec<Animal>,
-    program: PathBuf,
+    /// By suite.
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Zoo {
@@ -134,26 +136,36 @@ impl Zoo {
         let folder = root.join("target/zoo");
         generate(root, stamper, &animals, &folder)?;
         eprintln!("building the zoo ({} animals)", animals.len());
-        match build::build_copy(root, &folder, "raft", "zoo")? {
-            Build::Done { worker, .. } => Ok(Zoo { animals, program: worker }),
-            Build::Broken(errors) => {
-                let all: Vec<_> = errors.errors.iter().map(|error| error.rendered.as_str()).collect();
-                bail!("the zoo does not compile: is the replacement of a bug not Rust?\n{}", all.join("\n"))
+        let mut programs = BTreeMap::new();
+        for suite in stamper.course().suites() {
+            match build::build_copy(root, &folder, suite, "zoo")? {
+                Build::Done { worker, .. } => drop(programs.insert(suite.to_owned(), worker)),
+                Build::Broken(errors) => {
+                    let all: Vec<_> = errors.errors.iter().map(|error| error.rendered.as_str()).collect();
+                    bail!(
+                        "the zoo does not compile: is the replacement of a bug not Rust?\n{}",
+                        all.join("\n")
+                    )
+                }
             }
         }
+        Ok(Zoo { animals, programs })
     }
 
-    /// The worker in which this animal is alive.
-    pub fn with(&self, animal: &Animal) -> Program {
-        let mut program = program(self.program.clone());
+    /// The worker that judges `part`, with this animal alive in it.
+    pub fn with(&self, animal: &Animal, part: &Part) -> Program {
+        let mut program = program(self.programs[&part.suite].clone());
         program.env.push(("TINYKV_PLANTED".into(), animal.number.to_string()));
         program
     }
 
-    /// Tells this program from any other.
+    /// Tells these programs from any others.
     pub fn digest(&self) -> Result<String> {
-        let program = std::fs::read(&self.program).context("cannot read the zoo's program")?;
-        Ok(blake3::hash(&program).to_hex().to_string())
+        let mut hasher = blake3::Hasher::new();
+        for program in self.programs.values() {
+            hasher.update(&std::fs::read(program).context("cannot read the zoo's program")?);
+        }
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     /// The animals of a kind.
@@ -265,8 +277,12 @@ pub fn generate(root: &Path, stamper: &Stamper, animals: &[Animal], folder: &Pat
     let manifest = files.get_mut(Path::new("Cargo.toml")).context("the tree has no Cargo.toml")?;
     manifest.bytes = lenient(std::str::from_utf8(&manifest.bytes)?)?.into_bytes();
     tree::relabel(&mut files, "zoo")?;
-    let suite = files.get_mut(Path::new("tests/raft/Cargo.toml")).context("the tree has no graded suites")?;
-    suite.bytes = build::rename_worker(std::str::from_utf8(&suite.bytes)?, "raft", "zoo")?.into_bytes();
+    for suite in stamper.course().suites() {
+        let manifest =
+            files.get_mut(&build::suite_manifest(suite)).context("the tree has no graded suites")?;
+        manifest.bytes =
+            build::rename_worker(std::str::from_utf8(&manifest.bytes)?, suite, "zoo")?.into_bytes();
+    }
     tree::write(&files, folder, true)
 }
 

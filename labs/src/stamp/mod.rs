@@ -230,12 +230,12 @@ fn relax(manifest: &str) -> Result<String> {
 
 /// Packages that are left out are no members.
 fn fewer_members(manifest: &str, leave_out: &[String]) -> String {
-    let mut lines: Vec<String> = manifest.lines().map(|line| format!("{line}\n")).collect();
-    for line in lines.iter_mut().filter(|line| line.starts_with("members = ")) {
-        for folder in leave_out {
-            let member = format!("{:?}", folder.trim_end_matches('/'));
-            *line = line.replace(&format!("{member}, "), "").replace(&format!(", {member}"), "");
-        }
+    let Some(start) = manifest.find("members = [") else { return manifest.into() };
+    let end = manifest[start..].find(']').map_or(manifest.len(), |at| start + at);
+    let mut members = manifest[start..end].to_owned();
+    for folder in leave_out {
+        let member = format!("{:?}", folder.trim_end_matches('/'));
+        members = members.replace(&format!("{member}, "), "").replace(&format!(", {member}"), "");
     }
-    lines.concat()
+    format!("{}{members}{}", &manifest[..start], &manifest[end..])
 }
