@@ -1,2 +1,11 @@
 //! Simulated clusters of whole stores: virtual time, simulated disks and network, clients, checks, and the graded suites of
 //! the parts that build the store.
+//!
+//! ```text
+//!   main            takes a job from the supervisor (as raft_tests::worker does), answers with records
+//!     └── suite     which tests there are, and their points
+//!          └── unit     exact tests: one scene, one promise
+//! ```
+
+pub mod suite;
+pub mod unit;

@@ -40,6 +40,7 @@
 pub mod check;
 pub mod core;
 pub mod disk;
+pub mod graded;
 pub mod host;
 pub mod search;
 pub mod sim;

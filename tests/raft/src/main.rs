@@ -41,5 +41,5 @@ fn main() -> ExitCode {
             }
         };
     }
-    raft_tests::worker::main()
+    raft_tests::worker::main(&raft_tests::suite::RaftSuites)
 }

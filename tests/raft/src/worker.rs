@@ -1,4 +1,5 @@
-//! The worker process: takes one job from the supervisor, runs it, and reports in records.
+//! The worker process: takes one job from the supervisor, runs it, and reports in records. Every package of graded suites has
+//! one; they differ in their [`Suites`] only.
 //!
 //! The supervisor's end of the channel comes in as standard input. It is taken away before any code under test runs, and
 //! every record is authenticated ([`verdict::channel`]): what code under test prints or writes is never a verdict. How a
@@ -14,10 +15,10 @@ use std::time::Duration;
 use verdict::channel::Channel;
 use verdict::{Cost, Failure, FailureKind, Finding, Job, Layers, Plan, Record, Run, Strength};
 
+use crate::graded::{Graded, Search, Simulation, Suites, Work};
 use crate::search;
+use crate::sim::Verdict;
 use crate::sim::panics::{self, Panic};
-use crate::sim::{self, SimTest, Verdict};
-use crate::suite::{self, Body, Test};
 use crate::unit::story;
 
 /// Stack of the thread that runs the code under test.
@@ -30,22 +31,22 @@ const PROGRESS_EVERY: u64 = 8;
 const STORY_LINES: usize = 25;
 
 /// Takes the channel and runs the job.
-pub fn main() -> ExitCode {
-    match serve() {
+pub fn main(suites: &'static dyn Suites) -> ExitCode {
+    match serve(suites) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("raft-worker: {error}; this program is started by `lab grade`");
+            eprintln!("{}: {error}; this program is started by `lab grade`", suites.program());
             ExitCode::from(2)
         }
     }
 }
 
-fn serve() -> Result<(), Box<dyn std::error::Error>> {
+fn serve(suites: &'static dyn Suites) -> Result<(), Box<dyn std::error::Error>> {
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let mut channel = Channel::accept(stream)?;
     let job: Job = channel.receive()?;
-    let worker = Worker { channel };
+    let worker = Worker { channel, suites };
     let thread = std::thread::Builder::new().name("test".to_owned()).stack_size(STACK_BYTES);
     let thread = thread.spawn(move || worker.run(job))?;
     // A panic that gets here is one of the harness; without a last record, the supervisor reports it as a death.
@@ -55,14 +56,14 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
 
 struct Worker {
     channel: Channel<UnixStream>,
+    suites: &'static dyn Suites,
 }
 
 impl Worker {
     fn run(mut self, job: Job) {
         match job {
             Job::List { part } => {
-                let tests = suite::tests(&part).into_iter().map(Test::info).collect();
-                self.send(&Record::Tests(tests));
+                self.send(&Record::Tests(self.suites.tests(&part)));
             }
             Job::Run(run) => self.run_test(&run),
             Job::Shrink { test, plan, rule, budget_ms, layers } => {
@@ -80,22 +81,22 @@ impl Worker {
     }
 
     fn run_test(&mut self, run: &Run) {
-        let Some(test) = suite::find(&run.test) else {
+        let Some(test) = self.suites.find(&run.test) else {
             return self.send(&Record::Failed(Box::new(unknown(&run.test))));
         };
-        match &test.body {
-            Body::Unit(body) => self.run_exact(test, *body),
-            Body::Sim { test, .. } => match &run.plan {
-                Some(plan) => self.run_plan(test, plan, run),
-                None => self.run_seeds(test, run),
+        match &test.work {
+            Work::Exact(body) => self.run_exact(&test, body),
+            Work::Simulation(simulation) => match &run.plan {
+                Some(plan) => self.run_plan(&test, *simulation, plan, run),
+                None => self.run_seeds(&test, *simulation, run),
             },
-            Body::Search(test) => self.run_search(test, run),
+            Work::Search(search) => self.run_search(&test, *search, run),
         }
     }
 
-    fn run_exact(&mut self, test: &Test, body: fn() -> crate::unit::Check) {
+    fn run_exact(&mut self, test: &Graded, body: &dyn Fn() -> Result<(), Box<Failure>>) {
         self.send(&Record::Seed(0));
-        let record = match panics::catch(|| test.run_exact(body)) {
+        let record = match panics::catch(body) {
             Ok(Ok(())) => Record::Passed { cost: Cost { runs: 1, ..Cost::default() } },
             Ok(Err(failure)) => Record::Failed(failure),
             Err(panic) => match panic.not_implemented() {
@@ -106,32 +107,32 @@ impl Worker {
         self.send(&record);
     }
 
-    fn run_search(&mut self, test: &search::SearchTest, run: &Run) {
+    fn run_search(&mut self, test: &Graded, search: &dyn Search, run: &Run) {
         self.send(&Record::Seed(0));
-        let record = match panics::catch(|| search::run(test, run.base_seed, run.layers)) {
+        let record = match panics::catch(|| search.run(run.base_seed, run.layers)) {
             Ok(search::Outcome::Passed(cost)) => Record::Passed { cost },
             Ok(search::Outcome::Failed(failure)) => Record::Failed(failure),
             Ok(search::Outcome::NotImplemented(text)) => Record::NotImplemented(text),
-            Err(panic) => Record::Failed(Box::new(harness(test.name, &panic))),
+            Err(panic) => Record::Failed(Box::new(harness(&test.name, &panic))),
         };
         self.send(&record);
     }
 
     /// One given run.
-    fn run_plan(&mut self, test: &SimTest, plan: &Plan, run: &Run) {
+    fn run_plan(&mut self, test: &Graded, simulation: &dyn Simulation, plan: &Plan, run: &Run) {
         self.send(&Record::Seed(0));
         let mut total = Cost::default();
-        if self.run_one(test, plan, run, None, &mut total) {
+        if self.run_one((test, simulation), plan, run, None, &mut total) {
             self.send(&Record::Passed { cost: total });
         }
     }
 
-    fn run_seeds(&mut self, test: &SimTest, run: &Run) {
+    fn run_seeds(&mut self, test: &Graded, simulation: &dyn Simulation, run: &Run) {
         let mut total = Cost::default();
         for seed in run.first..run.first + run.count {
             self.send(&Record::Seed(seed));
-            let plan = sim::draw_plan(test, seed_of(run.base_seed, seed));
-            if !self.run_one(test, &plan, run, Some(seed), &mut total) {
+            let plan = simulation.draw_plan(seed_of(run.base_seed, seed));
+            if !self.run_one((test, simulation), &plan, run, Some(seed), &mut total) {
                 return;
             }
             let done = seed + 1 - run.first;
@@ -145,25 +146,25 @@ impl Worker {
     /// Runs and reports one run; says whether it passed.
     fn run_one(
         &mut self,
-        test: &SimTest,
+        (test, simulation): (&Graded, &dyn Simulation),
         plan: &Plan,
         run: &Run,
         seed: Option<u64>,
         total: &mut Cost,
     ) -> bool {
         let audit = run.audit || seed.is_none_or(|seed| seed.is_multiple_of(AUDIT_ONE_IN));
-        let outcome = match panics::catch(|| sim::run(test, plan, run.layers, audit, run.trace)) {
+        let outcome = match panics::catch(|| simulation.run(plan, run.layers, audit, run.trace)) {
             Ok(outcome) => outcome,
             Err(panic) => {
-                self.send(&Record::Failed(Box::new(harness(test.name, &panic))));
+                self.send(&Record::Failed(Box::new(harness(&test.name, &panic))));
                 return false;
             }
         };
         add(total, &outcome.cost);
         if let Some(mut trace) = outcome.trace {
             trace.title =
-                seed.map_or_else(|| test.name.to_owned(), |seed| format!("{}, seed {seed}", test.name));
-            trace.replay = replay(test.name, seed);
+                seed.map_or_else(|| test.name.clone(), |seed| format!("{}, seed {seed}", test.name));
+            trace.replay = replay(&test.name, seed);
             self.send(&Record::Trace(trace));
         }
         match outcome.verdict {
@@ -188,13 +189,13 @@ impl Worker {
     }
 
     fn shrink(&mut self, name: &str, plan: &Plan, rule: &str, budget: Duration, layers: Layers) {
-        let Some(Body::Sim { test, .. }) = suite::find(name).map(|test| &test.body) else {
+        let Some(Work::Simulation(simulation)) = self.suites.find(name).map(|test| test.work) else {
             return self.send(&Record::Failed(Box::new(unknown(name))));
         };
         self.send(&Record::Seed(0));
         let small =
-            panics::catch(|| sim::shrink(test, plan, rule, layers, budget)).unwrap_or_else(|_| plan.clone());
-        match sim::run(test, &small, layers, false, false).verdict {
+            panics::catch(|| simulation.shrink(plan, rule, layers, budget)).unwrap_or_else(|_| plan.clone());
+        match simulation.run(&small, layers, false, false).verdict {
             Verdict::Failed(failure) => self.send(&Record::Failed(failure)),
             Verdict::NotImplemented(text) => self.send(&Record::NotImplemented(text)),
             Verdict::Passed => self.send(&Record::Passed { cost: Cost::default() }),
@@ -224,12 +225,12 @@ fn add(total: &mut Cost, cost: &Cost) {
     total.committed += cost.committed;
 }
 
-fn panicked(test: &Test, panic: &Panic) -> Failure {
+fn panicked(test: &Graded, panic: &Panic) -> Failure {
     let mut told = story::take();
     let events = told.len() as u64;
     told.drain(..told.len().saturating_sub(STORY_LINES));
     let kind = if panic.is_ours() { FailureKind::Harness } else { FailureKind::Panicked };
-    Failure { story: told, events, ..bare(kind, &test.full_name(), test.about, panic) }
+    Failure { story: told, events, ..bare(kind, &test.name, test.about, panic) }
 }
 
 fn harness(test: &str, panic: &Panic) -> Failure {
@@ -243,10 +244,9 @@ fn bare(kind: FailureKind, test: &str, title: &str, panic: &Panic) -> Failure {
         strength: Strength::Contract,
         layer: "panic".to_owned(),
         section: String::new(),
-        promised: "No call makes a peer panic.".to_owned(),
+        promised: "No call makes the code panic.".to_owned(),
         seen: format!("panicked at {}: {}", panic.place, panic.message),
-        why: "A peer that panics is down until somebody restarts it, and meets the same input again."
-            .to_owned(),
+        why: "What panics is down until somebody restarts it, and meets the same input again.".to_owned(),
         node: 0,
     };
     Failure {

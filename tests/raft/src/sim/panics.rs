@@ -25,7 +25,7 @@ impl Panic {
 
     /// Whether it happened in the harness and not in the code under test.
     pub fn is_ours(&self) -> bool {
-        self.place.contains("tests/raft/") || self.place.contains("tests/verdict/")
+        ["tests/raft/", "tests/cluster/", "tests/verdict/"].iter().any(|folder| self.place.contains(folder))
     }
 }
 

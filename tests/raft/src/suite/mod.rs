@@ -9,10 +9,13 @@ mod p2ac;
 mod p2c;
 mod p3a;
 
-use verdict::{Failure, FailureKind, Finding, Strength, TestInfo, TestKind};
+use std::time::Duration;
 
-use crate::search::SearchTest;
-use crate::sim::SimTest;
+use verdict::{Failure, FailureKind, Finding, Layers, Plan, Strength, TestInfo, TestKind};
+
+use crate::graded::{Graded, Search, Simulation, Suites, Work};
+use crate::search::{self, SearchTest};
+use crate::sim::{self, Outcome, SimTest};
 use crate::unit::{Check, Fail, story};
 
 /// One graded test.
@@ -136,41 +139,88 @@ impl Test {
         }
     }
 
-    /// Runs an exact test. A panic of the code under test passes through; the story so far can then still be taken from
-    /// [`story::take`].
-    ///
-    /// # Errors
-    /// The broken promise, ready to be shown.
-    pub fn run_exact(&self, body: fn() -> Check) -> Result<(), Box<Failure>> {
-        story::take();
-        body().map_err(|fail| Box::new(self.failure(fail)))
+    /// Ready to be run by a worker.
+    pub fn graded(&'static self) -> Graded {
+        let work = match &self.body {
+            Body::Unit(body) => Work::Exact(Box::new(|| run_exact(&self.full_name(), self.about, *body))),
+            Body::Sim { test, .. } => Work::Simulation(test),
+            Body::Search(test) => Work::Search(test),
+        };
+        Graded { name: self.full_name(), about: self.about, work }
+    }
+}
+
+/// The suites of the Raft parts.
+pub struct RaftSuites;
+
+impl Suites for RaftSuites {
+    fn program(&self) -> &'static str {
+        "raft-worker"
     }
 
-    fn failure(&self, fail: Fail) -> Failure {
-        let Fail { promised, seen, section, why } = fail;
-        let finding = Finding {
-            rule: self.full_name(),
-            title: self.about.to_owned(),
-            strength: Strength::Contract,
-            layer: "exact".to_owned(),
-            section: section.to_owned(),
-            promised,
-            seen,
-            why,
-            node: 0,
-        };
-        let mut story = story::take();
-        let events = story.len() as u64;
-        story.drain(..story.len().saturating_sub(STORY_LINES));
-        Failure {
-            kind: FailureKind::Broken,
-            findings: vec![finding],
-            events,
-            story,
-            seed: None,
-            plan: None,
-            passed_before: 0,
-        }
+    fn tests(&self, part: &str) -> Vec<TestInfo> {
+        tests(part).into_iter().map(Test::info).collect()
+    }
+
+    fn find(&self, full_name: &str) -> Option<Graded> {
+        find(full_name).map(Test::graded)
+    }
+}
+
+impl Simulation for SimTest {
+    fn draw_plan(&self, seed: u64) -> Plan {
+        sim::draw_plan(self, seed)
+    }
+
+    fn run(&self, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
+        sim::run(self, plan, layers, audit, trace)
+    }
+
+    fn shrink(&self, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
+        sim::shrink(self, plan, rule, layers, budget)
+    }
+}
+
+impl Search for SearchTest {
+    fn run(&self, base_seed: u64, layers: Layers) -> search::Outcome {
+        search::run(self, base_seed, layers)
+    }
+}
+
+/// Runs an exact test. A panic of the code under test passes through; the story so far can then still be taken from
+/// [`story::take`].
+///
+/// # Errors
+/// The broken promise, ready to be shown.
+pub fn run_exact(full_name: &str, about: &str, body: fn() -> Check) -> Result<(), Box<Failure>> {
+    story::take();
+    body().map_err(|fail| Box::new(failure(full_name, about, fail)))
+}
+
+fn failure(full_name: &str, about: &str, fail: Fail) -> Failure {
+    let Fail { promised, seen, section, why } = fail;
+    let finding = Finding {
+        rule: full_name.to_owned(),
+        title: about.to_owned(),
+        strength: Strength::Contract,
+        layer: "exact".to_owned(),
+        section: section.to_owned(),
+        promised,
+        seen,
+        why,
+        node: 0,
+    };
+    let mut story = story::take();
+    let events = story.len() as u64;
+    story.drain(..story.len().saturating_sub(STORY_LINES));
+    Failure {
+        kind: FailureKind::Broken,
+        findings: vec![finding],
+        events,
+        story,
+        seed: None,
+        plan: None,
+        passed_before: 0,
     }
 }
 
@@ -256,7 +306,7 @@ mod tests {
     fn the_reference_passes_every_exact_test() {
         for test in all() {
             let Body::Unit(body) = test.body else { continue };
-            if let Err(failure) = test.run_exact(body) {
+            if let Err(failure) = run_exact(&test.full_name(), test.about, body) {
                 let finding = &failure.findings[0];
                 let story = failure.story.join("\n  ");
                 panic!(

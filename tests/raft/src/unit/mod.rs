@@ -65,6 +65,7 @@ impl Promise {
 }
 
 /// Ends the test with a broken promise unless the condition holds: `ensure!(promise, condition, "what was seen")`.
+#[macro_export]
 macro_rules! ensure {
     ($promise:expr, $condition:expr, $($seen:tt)+) => {
         if !$condition {
@@ -72,4 +73,4 @@ macro_rules! ensure {
         }
     };
 }
-pub(crate) use ensure;
+pub use ensure;
