@@ -21,10 +21,12 @@
 
 mod cf;
 mod error;
+mod memory;
 mod write_batch;
 
 pub use cf::Cf;
 pub use error::{Error, Result};
+pub use memory::MemEngine;
 pub use write_batch::{Op, WriteBatch};
 
 use std::ops::Bound;
@@ -81,4 +83,27 @@ pub struct Engines {
     pub raft: Arc<dyn Engine>,
     /// User data, and what was applied: region and apply states in [`Cf::Raft`].
     pub kv: Arc<dyn Engine>,
+}
+
+/// Checks the length of a key.
+///
+/// # Errors
+/// [`Error::InvalidKey`].
+pub fn check_key(key: &[u8]) -> Result<()> {
+    match key.len() {
+        1..=KEY_BYTES_MAX => Ok(()),
+        bytes => Err(Error::InvalidKey { bytes }),
+    }
+}
+
+/// Whether no key at all lies between the bounds, since they exclude each other.
+pub fn is_empty_range(lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> bool {
+    match (lower, upper) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+        (
+            Bound::Included(lower) | Bound::Excluded(lower),
+            Bound::Included(upper) | Bound::Excluded(upper),
+        ) => lower >= upper,
+    }
 }

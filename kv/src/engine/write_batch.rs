@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::Cf;
+use super::{Cf, Result, check_key};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,16 @@ impl WriteBatch {
     /// The changes, in order.
     pub fn into_ops(self) -> Vec<Op> {
         self.ops
+    }
+
+    /// Checks the keys of all changes: what every engine does before it writes anything.
+    ///
+    /// # Errors
+    /// [`super::Error::InvalidKey`].
+    pub fn check_keys(&self) -> Result<()> {
+        self.ops.iter().try_for_each(|op| match op {
+            Op::Put { key, .. } | Op::Delete { key, .. } => check_key(key),
+        })
     }
 
     /// Whether there is nothing to write.

@@ -16,10 +16,12 @@
 //! | file | what it tells |
 //! |---|---|
 //! | `msg.rs`, `task.rs` | everything that FSMs and workers say to each other |
+//! | `meta/` | what is kept about regions: keys, values, questions about a region |
 //! | `context.rs` | what a store is given: engines, network, clock, workers |
 
 pub mod context;
 pub mod error;
+pub mod meta;
 pub mod msg;
 pub mod task;
 
