@@ -3,7 +3,8 @@
 use std::error::Error;
 
 /// Packages whose messages `tinykv-proto` has.
-const PACKAGES: [&str; 7] = ["eraftpb", "metapb", "errorpb", "kvrpcpb", "raft_cmdpb", "raft_serverpb", "pdpb"];
+const PACKAGES: [&str; 7] =
+    ["eraftpb", "metapb", "errorpb", "kvrpcpb", "raft_cmdpb", "raft_serverpb", "pdpb"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../proto");
