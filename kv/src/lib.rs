@@ -11,9 +11,11 @@
 //! is ticks and a [`clock::Clock`], the disk is an [`engine::Engine`]. That is why the same code runs in the server (package
 //! `tinykv-server`) and in the deterministic simulation (package `cluster-tests`).
 
+pub mod batch;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod raftstore;
 pub mod storage;
+mod sync;
 pub mod worker;

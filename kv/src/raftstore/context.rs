@@ -8,6 +8,7 @@ use proto::raft_serverpb::{RaftApplyState, RaftMessage};
 use super::msg::{ApplyMsg, PeerMsg, StoreMsg};
 use super::task::{RaftLogGcTask, RegionTask};
 use super::{RegionId, StoreId};
+pub use crate::batch::SendError;
 use crate::clock::Clock;
 use crate::config::RaftStoreConfig;
 use crate::engine::Engines;
@@ -18,15 +19,6 @@ use crate::worker::Scheduler;
 pub trait Transport: Send + Sync {
     /// Sends a message to the store of its `to_peer`. A snapshot message takes its file along, on a connection of its own.
     fn send(&self, message: RaftMessage);
-}
-
-/// Why a message did not reach a mailbox. Gives it back.
-#[derive(Debug)]
-pub enum SendError<T> {
-    /// There are too many messages before it.
-    Full(T),
-    /// There is no such FSM (any more).
-    Disconnected(T),
 }
 
 /// The mailboxes of a store.

@@ -3,6 +3,10 @@
 //! Two drivers: a thread of its own for each worker in production, and a manual one that runs one task when told to, for
 //! simulation. A runner may take long (reading a whole region, say); nothing else in a store may.
 
+pub mod manual;
+mod queue;
+pub mod threads;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
