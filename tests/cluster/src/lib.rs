@@ -4,8 +4,10 @@
 //! ```text
 //!   main            takes a job from the supervisor (as raft_tests::worker does), answers with records
 //!     └── suite     which tests there are, and their points
-//!          └── unit     exact tests: one scene, one promise
+//!          ├── unit     exact tests: one scene, one promise
+//!          └── check    what is legal at each seam of a store; histories of clients and their judges
 //! ```
 
+pub mod check;
 pub mod suite;
 pub mod unit;
