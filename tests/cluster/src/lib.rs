@@ -5,9 +5,11 @@
 //!   main            takes a job from the supervisor (as raft_tests::worker does), answers with records
 //!     └── suite     which tests there are, and their points
 //!          ├── unit     exact tests: one scene, one promise
-//!          └── check    what is legal at each seam of a store; histories of clients and their judges
+//!          ├── check    what is legal at each seam of a store; histories of clients and their judges
+//!          └── disk     tells what is durable from what was merely written
 //! ```
 
 pub mod check;
+pub mod disk;
 pub mod suite;
 pub mod unit;
