@@ -168,10 +168,7 @@ impl Cluster {
         }
         let id = self.alloc_id();
         let homes: Vec<u64> = self.stores.keys().copied().take(self.config.replicas).collect();
-        let peers = homes
-            .into_iter()
-            .map(|store_id| Peer { id: self.alloc_id(), store_id, ..Peer::default() })
-            .collect();
+        let peers = homes.into_iter().map(|store_id| Peer { id: self.alloc_id(), store_id }).collect();
         let epoch = RegionEpoch { conf_ver: 1, version: 1 };
         let region = Region { id, region_epoch: Some(epoch), peers, ..Region::default() };
         self.changes.push(Change::put(&change::key_of(change::REGION, id), region.encode_to_vec()));
