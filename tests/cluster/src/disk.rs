@@ -10,7 +10,9 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use kv::engine::{Cf, Engine, Error, Iter, KEY_BYTES_MAX, Op, Read, Result, Snapshot, WriteBatch};
+use kv::engine::{
+    Cf, Engine, Error, Iter, Op, Read, Result, Snapshot, WriteBatch, check_key, is_empty_range,
+};
 
 /// What one database holds, by column family. Cheap to clone; a change after that copies the family it is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,13 +66,7 @@ impl Walk {
         }
         let (lower, upper) = (borrowed(&self.lower), borrowed(&self.upper));
         // The map panics at bounds that are out of order.
-        let empty = match (lower, upper) {
-            (Bound::Excluded(low), Bound::Excluded(high)) => low >= high,
-            (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
-                low > high
-            }
-            _ => false,
-        };
+        let empty = is_empty_range(lower, upper);
         (!empty).then(|| self.family.range::<[u8], _>((lower, upper)))
     }
 }
@@ -255,9 +251,7 @@ impl Engine for SimEngine {
 fn check_keys(batch: &WriteBatch) -> Result<()> {
     for op in batch.ops() {
         let (Op::Put { key, .. } | Op::Delete { key, .. }) = op;
-        if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            return Err(Error::InvalidKey { bytes: key.len() });
-        }
+        check_key(key)?;
     }
     Ok(())
 }

@@ -2,18 +2,18 @@
 
 use verdict::{Failure, FailureKind, Finding, Layers, Plan, Strength};
 
-use super::judge::{Played, play};
-use super::profile::SimTest;
+use super::judge::{Played, Player};
+use super::record::Recorder;
 
 /// How often two runs are compared before the difference is given up as one that hides.
 const ATTEMPTS: usize = 6;
 
 /// Why two runs of `plan` differ: plays it again, twice and more, until two written-down runs part.
-pub fn explain(test: &SimTest, plan: &Plan, layers: Layers, first: &Played) -> Failure {
-    let mut before = play(test, plan, layers, true);
+pub fn explain(player: &dyn Player, plan: &Plan, layers: Layers, first: &Played) -> Failure {
+    let mut before = player.play(plan, layers, true);
     let mut lines = Vec::new();
     for _ in 0..ATTEMPTS {
-        let again = play(test, plan, layers, true);
+        let again = player.play(plan, layers, true);
         if let Some(told) = parting(&before, &again) {
             lines = told;
             break;
@@ -59,7 +59,7 @@ fn parting(one: &Played, two: &Played) -> Option<Vec<String>> {
     }
     let before = same.checked_sub(1).map_or(0, |last| one.hashes[last].1);
     // The events of the call whose hash differs: the first that reads differently, or the last if all read the same.
-    let end = |recorder: &super::story::Recorder| recorder.hashes.get(same).map_or(before + 1, |mark| mark.1);
+    let end = |recorder: &Recorder| recorder.hashes.get(same).map_or(before + 1, |mark| mark.1);
     let longest = end(one).max(end(two)).max(before + 1);
     let differs = (before..longest + 1).find(|at| one.line(*at) != two.line(*at)).unwrap_or(longest - 1);
     let mut lines = vec![format!(

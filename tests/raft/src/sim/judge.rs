@@ -3,12 +3,17 @@
 use verdict::{Cost, Failure, FailureKind, Finding, Layers, Plan, Strength, Trace};
 
 use super::audit;
-use super::net;
-use super::panics::{self, Panic};
-use super::profile::SimTest;
-use super::story::{Recorder, STORY_LINES};
-use super::world::{Doing, World};
+use super::panics::Panic;
+use super::record::{Recorder, STORY_LINES};
 use crate::check::Violation;
+
+/// What plays plans: a simulated world, whatever lives in it.
+pub trait Player {
+    /// Full name of the test.
+    fn name(&self) -> &str;
+    /// Plays a plan once; writes all down that happens if told to, which changes nothing.
+    fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played;
+}
 
 /// What became of a run.
 #[derive(Clone, Debug)]
@@ -40,7 +45,16 @@ pub enum Wrong {
     /// A check said so.
     Broken(Violation),
     /// It panicked.
-    Panicked(Panic, Doing),
+    Panicked(Panic, Place),
+}
+
+/// What was being done when it went wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Whose code ran; 0 if nobody's.
+    pub node: u64,
+    /// The call, as in `step(MsgHeartbeat(term 3, commit 7) from n2)`.
+    pub call: String,
 }
 
 impl Wrong {
@@ -56,7 +70,7 @@ impl Wrong {
     pub fn node(&self) -> u64 {
         match self {
             Wrong::Broken(violation) => violation.node,
-            Wrong::Panicked(_, doing) => doing.node,
+            Wrong::Panicked(_, place) => place.node,
         }
     }
 }
@@ -77,40 +91,10 @@ pub struct Played {
     pub recorder: Option<Box<Recorder>>,
 }
 
-/// Plays a plan once.
-pub fn play(test: &SimTest, plan: &Plan, layers: Layers, record: bool) -> Played {
-    let mut world = World::new(test, plan, layers);
-    world.recorder = record.then(Box::default);
-    let result = match panics::catch(|| world.run()) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(violation)) => Err(Wrong::Broken(violation)),
-        Err(panic) => Err(Wrong::Panicked(panic, world.doing.clone())),
-    };
-    if result.is_err() {
-        // What the peers show after a broken promise may be anything, even another panic.
-        let _ = panics::catch(|| world.tell_last());
-    }
-    let mut played = Played {
-        result,
-        hash: world.hash,
-        cost: world.cost,
-        now: world.now,
-        should: world.checker.findings().iter().map(Violation::to_finding).collect(),
-        recorder: world.recorder.take(),
-    };
-    let doing = world.doing.clone();
-    if let Err(panic) = panics::catch(|| drop(world))
-        && played.result.is_ok()
-    {
-        played.result = Err(Wrong::Panicked(panic, doing));
-    }
-    played
-}
-
 /// Runs a plan and judges it. A failure is played again, to be told; so is a run that `trace` asks for. With `audit`, a run
 /// that passes is played again as well: the same plan must give the same run.
-pub fn run(test: &SimTest, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
-    let played = play(test, plan, layers, false);
+pub fn run(player: &dyn Player, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
+    let played = player.play(plan, layers, false);
     if let Err(Wrong::Panicked(panic, _)) = &played.result
         && let Some(text) = panic.not_implemented()
     {
@@ -121,17 +105,17 @@ pub fn run(test: &SimTest, plan: &Plan, layers: Layers, audit: bool, trace: bool
     if !again {
         return Outcome { verdict: Verdict::Passed, hash: played.hash, cost: played.cost, trace: None };
     }
-    let told = play(test, plan, layers, played.result.is_err() || trace);
+    let told = player.play(plan, layers, played.result.is_err() || trace);
     let differs = told.hash != played.hash || told.result.is_err() != played.result.is_err();
     if differs && layers.determinism {
-        let failure = Box::new(audit::explain(test, plan, layers, &played));
-        let trace = trace.then(|| Box::new(tell(test, told, &failure.findings)));
+        let failure = Box::new(audit::explain(player, plan, layers, &played));
+        let trace = trace.then(|| Box::new(tell(player, told, &failure.findings)));
         return Outcome { verdict: Verdict::Failed(failure), hash: played.hash, cost: played.cost, trace };
     }
-    judged(test, plan, played, told, trace)
+    judged(player, plan, played, told, trace)
 }
 
-fn judged(test: &SimTest, plan: &Plan, played: Played, told: Played, trace: bool) -> Outcome {
+fn judged(player: &dyn Player, plan: &Plan, played: Played, told: Played, trace: bool) -> Outcome {
     let Played { result, hash, cost, .. } = played;
     let (verdict, findings) = match result {
         Ok(()) => (Verdict::Passed, Vec::new()),
@@ -141,13 +125,13 @@ fn judged(test: &SimTest, plan: &Plan, played: Played, told: Played, trace: bool
             (Verdict::Failed(Box::new(failure)), findings)
         }
     };
-    let trace = trace.then(|| Box::new(tell(test, told, &findings)));
+    let trace = trace.then(|| Box::new(tell(player, told, &findings)));
     Outcome { verdict, hash, cost, trace }
 }
 
-fn tell(test: &SimTest, told: Played, findings: &[Finding]) -> Trace {
+fn tell(player: &dyn Player, told: Played, findings: &[Finding]) -> Trace {
     let recorder = told.recorder.unwrap_or_default();
-    recorder.trace(test.name.to_owned(), String::new(), findings.to_vec())
+    recorder.trace(player.name().to_owned(), String::new(), findings.to_vec())
 }
 
 /// Puts a failure into words.
@@ -155,9 +139,9 @@ fn explain(plan: &Plan, wrong: &Wrong, told: &Played) -> Failure {
     let (kind, finding) = match wrong {
         Wrong::Broken(violation) => (FailureKind::Broken, violation.to_finding()),
         // The second run knows which message was being handled.
-        Wrong::Panicked(panic, doing) => match &told.result {
-            Err(Wrong::Panicked(_, doing)) => panicked(panic, doing),
-            _ => panicked(panic, doing),
+        Wrong::Panicked(panic, place) => match &told.result {
+            Err(Wrong::Panicked(_, place)) => panicked(panic, place),
+            _ => panicked(panic, place),
         },
     };
     let recorder = told.recorder.as_deref();
@@ -176,13 +160,8 @@ fn explain(plan: &Plan, wrong: &Wrong, told: &Played) -> Failure {
     }
 }
 
-fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
+fn panicked(panic: &Panic, place: &Place) -> (FailureKind, Finding) {
     let kind = if panic.is_ours() { FailureKind::Harness } else { FailureKind::Panicked };
-    let message = doing
-        .message
-        .as_ref()
-        .map_or(String::new(), |message| format!("{} from n{}", net::describe(message), message.from));
-    let call = format!("{}({message})", doing.call);
     let finding = Finding {
         rule: format!("panic at {}", panic.place),
         title: "the code panicked".to_owned(),
@@ -190,10 +169,10 @@ fn panicked(panic: &Panic, doing: &Doing) -> (FailureKind, Finding) {
         layer: "panic".to_owned(),
         section: "§5.1".to_owned(),
         promised: "No message, tick or restart makes a peer panic.".to_owned(),
-        seen: format!("n{} panicked in {call} at {}: {}", doing.node, panic.place, panic.message),
+        seen: format!("n{} panicked in {} at {}: {}", place.node, place.call, panic.place, panic.message),
         why: "A peer that panics is down until somebody restarts it, and meets the same input again."
             .to_owned(),
-        node: doing.node,
+        node: place.node,
     };
     (kind, finding)
 }
@@ -208,12 +187,12 @@ mod tests {
     fn the_same_plan_gives_the_same_run() {
         for test in &PROFILES {
             let plan = draw_plan(test, 3);
-            let once = play(test, &plan, Layers::ALL, false);
-            let again = play(test, &plan, Layers::ALL, true);
+            let once = test.play(&plan, Layers::ALL, false);
+            let again = test.play(&plan, Layers::ALL, true);
             assert!(once.result.is_ok(), "{}: {:?}", test.name, once.result);
             assert_eq!(once.hash, again.hash, "{}: writing a run down changes it", test.name);
             let other = Plan { noise: plan.noise + 1, ..plan.clone() };
-            assert_ne!(once.hash, play(test, &other, Layers::ALL, false).hash, "{}", test.name);
+            assert_ne!(once.hash, test.play(&other, Layers::ALL, false).hash, "{}", test.name);
         }
     }
 

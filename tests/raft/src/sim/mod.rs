@@ -11,8 +11,10 @@
 //! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed group |
 //! | `schedule.rs` | runs told step by step |
 //! | `judge.rs`, `audit.rs`, `panics.rs` | from a run to a verdict; same seed, same run |
-//! | `story.rs`, `shrink.rs` | explaining a failure |
+//! | `play.rs`, `record.rs`, `story.rs`, `shrink.rs` | explaining a failure |
 //! | `soak.rs` | many runs, and how fast they are |
+//!
+//! `rng`, `panics`, `judge`, `audit`, `record` and `shrink` know no Raft: the simulated clusters of whole stores use them too.
 //!
 //! Entry points: [`draw_plan`], [`run`], [`shrink()`].
 
@@ -23,16 +25,18 @@ mod budget;
 mod client;
 mod drive;
 mod event;
-mod judge;
+pub mod judge;
 pub mod laws;
 mod net;
 mod node;
 pub mod panics;
+mod play;
 mod profile;
-mod rng;
+pub mod record;
+pub mod rng;
 mod schedule;
-mod shrink;
-mod soak;
+pub mod shrink;
+pub mod soak;
 mod story;
 mod swarm;
 mod world;

@@ -1,6 +1,6 @@
 //! Plays an explicit schedule: nothing happens but its steps, in their order.
 //!
-//! A run under faults becomes one by writing down what happened ([`Recorder::steps`](super::story::Recorder)). What no
+//! A run under faults becomes one by writing down what happened ([`Recorder::steps`](super::record::Recorder)). What no
 //! step delivers is lost, so that a schedule can be shrunk message by message: that is what brings a rare failure down to the few
 //! events that a person can follow.
 

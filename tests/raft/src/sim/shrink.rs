@@ -6,13 +6,28 @@
 
 use std::time::{Duration, Instant};
 
-use verdict::{Fault, Layers, Operation, Plan, Step, Strength, Timed};
+use verdict::{Fault, Knobs, Layers, Operation, Plan, Step, Strength, Timed};
 
-use super::judge::{Played, Wrong, play};
+use super::judge::{Played, Player, Wrong};
 use super::profile::SimTest;
 use super::rng;
 use super::schedule::compress;
 use super::swarm::calm_knobs;
+
+/// What the shrinker must know of a world beyond how to play plans in it.
+pub trait Shrinkable: Player {
+    /// Knobs that make no trouble.
+    fn calm_knobs(&self, nodes: u64) -> Knobs;
+    /// Takes over calm values, some at a time, the loud ones first.
+    fn calmer(&self) -> &'static [Calmer];
+    /// Whether a run can be told as a schedule.
+    fn has_schedules(&self) -> bool;
+    /// A simpler operation in the place of another.
+    fn simpler(&self, operation: &Operation) -> Option<Operation>;
+}
+
+/// Sets some knobs to those of the calm ones.
+pub type Calmer = fn(&mut Knobs, &Knobs);
 
 /// Noise seeds under which a candidate is tried.
 const NOISES: u64 = 3;
@@ -23,12 +38,12 @@ const ROUNDS: usize = 4;
 
 /// Looks for a smaller plan that breaks the same rule. Stops when nothing more can be taken away, or after `budget` of wall
 /// time. Returns the plan itself if it does not fail this way at all.
-pub fn shrink(test: &SimTest, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
-    let mut shrinker = Shrinker::new(test, plan, rule, layers, budget);
+pub fn shrink(player: &dyn Shrinkable, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
+    let mut shrinker = Shrinker::new(player, plan, rule, layers, budget);
     if shrinker.fails(plan).is_none() {
         return plan.clone();
     }
-    if plan.schedule.is_empty() {
+    if plan.schedule.is_empty() && player.has_schedules() {
         // A short plan makes a short schedule; but it is the schedule that gets short beyond what any plan can.
         let end = std::mem::replace(&mut shrinker.until, shrinker.begun + budget / PLAN_SHARE);
         shrinker.shrink_plan();
@@ -44,7 +59,7 @@ pub fn shrink(test: &SimTest, plan: &Plan, rule: &str, layers: Layers, budget: D
 }
 
 struct Shrinker<'a> {
-    test: &'a SimTest,
+    player: &'a dyn Shrinkable,
     rule: &'a str,
     layers: Layers,
     begun: Instant,
@@ -54,9 +69,15 @@ struct Shrinker<'a> {
 }
 
 impl<'a> Shrinker<'a> {
-    fn new(test: &'a SimTest, plan: &Plan, rule: &'a str, layers: Layers, budget: Duration) -> Shrinker<'a> {
+    fn new(
+        player: &'a dyn Shrinkable,
+        plan: &Plan,
+        rule: &'a str,
+        layers: Layers,
+        budget: Duration,
+    ) -> Shrinker<'a> {
         let begun = Instant::now();
-        Shrinker { test, rule, layers, begun, until: begun + budget, best: plan.clone() }
+        Shrinker { player, rule, layers, begun, until: begun + budget, best: plan.clone() }
     }
 
     fn out_of_time(&self) -> bool {
@@ -65,7 +86,7 @@ impl<'a> Shrinker<'a> {
 
     /// The run, if it breaks the rule.
     fn fails(&self, plan: &Plan) -> Option<Played> {
-        let played = play(self.test, plan, self.layers, false);
+        let played = self.player.play(plan, self.layers, false);
         let wrong = played.result.as_ref().err()?;
         (wrong.rule() == self.rule).then_some(played)
     }
@@ -143,29 +164,8 @@ impl<'a> Shrinker<'a> {
 
     /// Each knob to its default, the loud ones first.
     fn calm_down(&mut self) {
-        let calm = calm_knobs(self.best.knobs.nodes);
-        let moves: [fn(&mut verdict::Knobs, &verdict::Knobs); 12] = [
-            |knobs, calm| knobs.loss_ppm = calm.loss_ppm,
-            |knobs, calm| knobs.duplicate_ppm = calm.duplicate_ppm,
-            |knobs, calm| knobs.slow_ppm = calm.slow_ppm,
-            |knobs, calm| knobs.slow_disk_ppm = calm.slow_disk_ppm,
-            |knobs, calm| knobs.slow_apply_ppm = calm.slow_apply_ppm,
-            |knobs, calm| knobs.tick_percent.clone_from(&calm.tick_percent),
-            |knobs, calm| knobs.max_message_bytes = calm.max_message_bytes,
-            |knobs, calm| knobs.max_inflight_messages = calm.max_inflight_messages,
-            |knobs, calm| knobs.max_ready_bytes = calm.max_ready_bytes,
-            |knobs, calm| {
-                (knobs.compact_entries, knobs.compact_keep) = (calm.compact_entries, calm.compact_keep)
-            },
-            |knobs, calm| {
-                (knobs.election_ticks, knobs.heartbeat_ticks) = (calm.election_ticks, calm.heartbeat_ticks)
-            },
-            |knobs, calm| {
-                (knobs.delay_min_us, knobs.delay_max_us) = (calm.delay_min_us, calm.delay_max_us);
-                knobs.aligned_ticks = calm.aligned_ticks;
-            },
-        ];
-        for make_calm in moves {
+        let calm = self.player.calm_knobs(self.best.knobs.nodes);
+        for make_calm in self.player.calmer() {
             let mut candidate = self.best.clone();
             make_calm(&mut candidate.knobs, &calm);
             self.attempt(candidate);
@@ -193,14 +193,14 @@ impl<'a> Shrinker<'a> {
         self.ddmin(all, |plan, operations| plan.operations = operations);
     }
 
-    /// One command where several were proposed together.
+    /// As one command where several were proposed together.
     fn simpler_operations(&mut self) {
         for at in 0..self.best.operations.len() {
             let mut candidate = self.best.clone();
-            if let Some(Timed { what: Operation::Propose { count }, .. }) = candidate.operations.get_mut(at)
-                && *count > 1
+            if let Some(timed) = candidate.operations.get_mut(at)
+                && let Some(simpler) = self.player.simpler(&timed.what)
             {
-                *count = 1;
+                timed.what = simpler;
                 self.attempt(candidate);
             }
         }
@@ -232,7 +232,7 @@ impl<'a> Shrinker<'a> {
 
     /// Tells the run step by step, if it breaks the rule then as well. What clocks and healing show cannot be told so.
     fn make_schedule(&mut self) {
-        let played = play(self.test, &self.best, self.layers, true);
+        let played = self.player.play(&self.best, self.layers, true);
         let (Err(wrong), Some(recorder)) = (&played.result, &played.recorder) else { return };
         if matches!(wrong, Wrong::Broken(violation) if violation.rule.strength == Strength::Liveness) {
             return;
@@ -311,3 +311,43 @@ fn first_of_each<T: PartialEq + Copy>(all: &[T]) -> Vec<T> {
     }
     firsts
 }
+
+impl Shrinkable for SimTest {
+    fn calm_knobs(&self, nodes: u64) -> Knobs {
+        calm_knobs(nodes)
+    }
+
+    fn calmer(&self) -> &'static [Calmer] {
+        CALMER
+    }
+
+    fn has_schedules(&self) -> bool {
+        true
+    }
+
+    fn simpler(&self, operation: &Operation) -> Option<Operation> {
+        match operation {
+            Operation::Propose { count } if *count > 1 => Some(Operation::Propose { count: 1 }),
+            _ => None,
+        }
+    }
+}
+
+/// What can be calmed down in any world.
+pub const CALMER: &[Calmer] = &[
+    |knobs, calm| knobs.loss_ppm = calm.loss_ppm,
+    |knobs, calm| knobs.duplicate_ppm = calm.duplicate_ppm,
+    |knobs, calm| knobs.slow_ppm = calm.slow_ppm,
+    |knobs, calm| knobs.slow_disk_ppm = calm.slow_disk_ppm,
+    |knobs, calm| knobs.slow_apply_ppm = calm.slow_apply_ppm,
+    |knobs, calm| knobs.tick_percent.clone_from(&calm.tick_percent),
+    |knobs, calm| knobs.max_message_bytes = calm.max_message_bytes,
+    |knobs, calm| knobs.max_inflight_messages = calm.max_inflight_messages,
+    |knobs, calm| knobs.max_ready_bytes = calm.max_ready_bytes,
+    |knobs, calm| (knobs.compact_entries, knobs.compact_keep) = (calm.compact_entries, calm.compact_keep),
+    |knobs, calm| (knobs.election_ticks, knobs.heartbeat_ticks) = (calm.election_ticks, calm.heartbeat_ticks),
+    |knobs, calm| {
+        (knobs.delay_min_us, knobs.delay_max_us) = (calm.delay_min_us, calm.delay_max_us);
+        knobs.aligned_ticks = calm.aligned_ticks;
+    },
+];

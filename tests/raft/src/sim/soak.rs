@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use verdict::{Failure, Layers};
 
-use super::judge::{Verdict, play, run};
+use super::judge::{Player as _, Verdict, run};
 use super::profile::{Profile, SimTest};
 use super::shrink::shrink;
 use super::swarm::draw_plan;
@@ -57,7 +57,7 @@ fn speed(test: &SimTest, layers: Layers, seeds: u64) -> (f64, f64) {
     let start = Stopwatch::start();
     let (mut virtual_us, mut events) = (0, 0);
     for seed in 0..seeds {
-        let played = play(test, &draw_plan(test, seed), layers, false);
+        let played = test.play(&draw_plan(test, seed), layers, false);
         virtual_us += played.cost.ticks * TICK_US;
         events += played.cost.events;
     }

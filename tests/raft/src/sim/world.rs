@@ -11,8 +11,8 @@ use super::event::{End, Event, Queue};
 use super::net::{Net, Weather};
 use super::node::Node;
 use super::profile::SimTest;
+use super::record::Recorder;
 use super::rng::{self, Noise, Stream};
-use super::story::Recorder;
 use crate::check::{Checker, Setup, Violation};
 
 /// Nominal length of a tick.
