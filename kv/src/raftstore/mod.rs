@@ -18,11 +18,13 @@
 //! | `msg.rs`, `task.rs` | everything that FSMs and workers say to each other |
 //! | `meta/` | what is kept about regions: keys, values, questions about a region |
 //! | `context.rs` | what a store is given: engines, network, clock, workers |
+//! | `peer_storage/` | one peer's log and states on disk, and the snapshot that it makes or installs |
 
 pub mod context;
 pub mod error;
 pub mod meta;
 pub mod msg;
+pub mod peer_storage;
 pub mod task;
 
 pub use context::StoreContext;

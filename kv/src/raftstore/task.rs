@@ -1,14 +1,16 @@
 //! What the background workers of a store are asked to do.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::SyncSender;
 
+use bytes::Bytes;
 use proto::eraftpb::Snapshot;
 use proto::metapb;
 use proto::raft_serverpb::RaftApplyState;
 
 use super::RegionId;
+use crate::clock::Micros;
 use crate::engine;
 
 /// For the region worker: snapshots, and ranges to be cleared.
@@ -30,17 +32,24 @@ pub enum RegionTask {
     Apply {
         /// Which.
         region_id: RegionId,
-        /// Progress, and the way to cancel: a `JobStatus` as its number.
-        status: Arc<AtomicUsize>,
+        /// Progress, and the way to cancel.
+        job: Arc<Job>,
     },
     /// Delete all data of `start_key..end_key`, which no region of this store holds any more.
     Destroy {
         /// Region that held it.
         region_id: RegionId,
         /// First key.
-        start_key: Vec<u8>,
+        start_key: Bytes,
         /// Key behind the last; empty: to the end.
-        end_key: Vec<u8>,
+        end_key: Bytes,
+    },
+    /// Delete snapshot files that nobody came for.
+    DeleteStaleSnapshots {
+        /// The time.
+        now: Micros,
+        /// Files not in use that have been there for so many milliseconds are stale.
+        keep_ms: u64,
     },
 }
 
@@ -50,7 +59,94 @@ impl std::fmt::Debug for RegionTask {
             RegionTask::Generate { region, .. } => write!(f, "Generate(region {})", region.id),
             RegionTask::Apply { region_id, .. } => write!(f, "Apply(region {region_id})"),
             RegionTask::Destroy { region_id, .. } => write!(f, "Destroy(region {region_id})"),
+            RegionTask::DeleteStaleSnapshots { .. } => f.write_str("DeleteStaleSnapshots"),
         }
+    }
+}
+
+/// How far a job of a worker has got.
+///
+/// ```text
+///                start                finish
+///   Pending ────────────► Running ────────────► Finished
+///      │ cancel              │ │      fail
+///      │              cancel │ └──────────────► Failed
+///      ▼                     ▼
+///   Cancelled ◄──────── Cancelling
+///               worker
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum JobStatus {
+    /// The worker has not seen it yet.
+    Pending,
+    /// The worker is at it.
+    Running,
+    /// It is to stop, and the worker is still at it.
+    Cancelling,
+    /// The worker does not, and will not, touch it.
+    Cancelled,
+    /// All is done, and durable.
+    Finished,
+    /// It cannot be done; the worker has stopped the store.
+    Failed,
+}
+
+/// A job of a worker, shared by the worker and by whoever waits for it: see [`JobStatus`].
+#[derive(Debug)]
+pub struct Job(AtomicU8);
+
+impl Default for Job {
+    fn default() -> Job {
+        Job(AtomicU8::new(JobStatus::Pending as u8))
+    }
+}
+
+impl Job {
+    const ALL: [JobStatus; 6] = [
+        JobStatus::Pending,
+        JobStatus::Running,
+        JobStatus::Cancelling,
+        JobStatus::Cancelled,
+        JobStatus::Finished,
+        JobStatus::Failed,
+    ];
+
+    /// Where it stands.
+    pub fn status(&self) -> JobStatus {
+        Job::ALL[usize::from(self.0.load(Ordering::Acquire))]
+    }
+
+    /// Worker: begins. Returns whether it may; it may not if the job was cancelled.
+    pub fn start(&self) -> bool {
+        self.change(JobStatus::Pending, JobStatus::Running)
+    }
+
+    /// Owner: asks for an end. Returns whether the worker is out of it for certain; if not, it soon will be.
+    pub fn cancel(&self) -> bool {
+        let in_time = self.change(JobStatus::Pending, JobStatus::Cancelled);
+        in_time || (!self.change(JobStatus::Running, JobStatus::Cancelling) && self.is_over())
+    }
+
+    /// Worker: whether it is to stop.
+    pub fn is_cancelling(&self) -> bool {
+        self.status() == JobStatus::Cancelling
+    }
+
+    /// Worker: leaves the job, with what has come of it. An owner who has asked for an end reads *cancelled*.
+    pub fn end(&self, result: JobStatus) {
+        if !self.change(JobStatus::Running, result) {
+            self.change(JobStatus::Cancelling, JobStatus::Cancelled);
+        }
+    }
+
+    /// Whether the worker does not touch it any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.status(), JobStatus::Cancelled | JobStatus::Finished | JobStatus::Failed)
+    }
+
+    fn change(&self, from: JobStatus, to: JobStatus) -> bool {
+        self.0.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -59,8 +155,6 @@ impl std::fmt::Debug for RegionTask {
 pub struct RaftLogGcTask {
     /// Which region.
     pub region_id: RegionId,
-    /// First entry that may still be there; 0: ask the database.
-    pub start_index: u64,
-    /// First entry to keep.
+    /// First entry to keep. Entries that the durable truncated state does not cover are kept in any case.
     pub end_index: u64,
 }

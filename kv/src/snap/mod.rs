@@ -1,0 +1,5 @@
+//! Snapshots of regions as files.
+
+mod key;
+
+pub use key::SnapKey;
