@@ -17,9 +17,30 @@ pub enum Error {
     /// The operating system refused.
     #[error("disk: {0}")]
     Io(#[from] std::io::Error),
+    /// There is no room left on the disk.
+    #[error("no space left for {}: make room, then start this store again", .0.display())]
+    Full(PathBuf),
     /// Another process has the directory open.
     #[error("{} is in use by another process: stop that one first, or give this store a directory of its own", .0.display())]
     Locked(PathBuf),
+    /// The directory was not made by an engine of this kind.
+    #[error("{} is not this engine's: {what}; give this store a directory of its own", .path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// What is there instead.
+        what: String,
+    },
+    /// The directory was written by a newer version of this program.
+    #[error("{} has data format {found}, and this program knows formats up to {known}: use a newer one", .path.display())]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that we know.
+        known: u32,
+    },
     /// What is on disk is not what was written.
     #[error("{place} is corrupt: {what}; rebuild this store from its peers")]
     Corrupt {

@@ -20,12 +20,19 @@
 //! Keys are 1 to [`KEY_BYTES_MAX`] bytes long; an empty key is [`Error::InvalidKey`]. Values may be empty.
 
 mod cf;
+#[cfg(any(test, feature = "testkit"))]
+pub mod conformance;
+mod directory;
 mod error;
+mod fjall;
 mod memory;
+#[cfg(test)]
+mod tests;
 mod write_batch;
 
 pub use cf::Cf;
 pub use error::{Error, Result};
+pub use fjall::{FjallEngine, FjallOptions};
 pub use memory::MemEngine;
 pub use write_batch::{Op, WriteBatch};
 
