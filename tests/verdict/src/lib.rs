@@ -9,10 +9,12 @@
 pub mod channel;
 mod failure;
 mod plan;
+mod store;
 mod trace;
 
 pub use failure::{Failure, FailureKind, Finding, Strength};
 pub use plan::{Fault, Knobs, Operation, Plan, Step, Timed};
+pub use store::{ClientRequest, Oddity, Request, StoreFault, StoreKnobs};
 pub use trace::{Event, EventKind, Trace};
 
 use serde::{Deserialize, Serialize};

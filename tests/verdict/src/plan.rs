@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::{ClientRequest, StoreFault, StoreKnobs};
+
 /// Everything that decides one simulated run. The same plan gives the same run, to the byte, for the same code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -203,6 +205,9 @@ pub struct Knobs {
     /// See `raft::Config`. Never in a student's run.
     #[serde(default)]
     pub check_quorum: bool,
+    /// What else is drawn for clusters of whole stores.
+    #[serde(default)]
+    pub store: StoreKnobs,
 }
 
 /// What goes wrong. Peers are numbered from 1.
@@ -262,6 +267,8 @@ pub enum Fault {
         /// Who.
         node: u64,
     },
+    /// What happens to whole stores only.
+    Store(StoreFault),
 }
 
 /// What a client asks for.
@@ -294,4 +301,6 @@ pub enum Operation {
     },
     /// Ask the leader for a read index. Never in a student's run.
     ReadIndex,
+    /// A request to a cluster of whole stores.
+    Client(ClientRequest),
 }

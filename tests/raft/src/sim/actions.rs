@@ -154,6 +154,7 @@ impl World<'_> {
         let count = self.nodes.len();
         let at = |node: u64| (node as usize).checked_sub(1).filter(|i| *i < count);
         match fault {
+            Fault::Store(_) => Ok(()),
             Fault::Crash { node, down_ms } => match at(node) {
                 Some(i) if self.nodes[i].is_up() => self.crash(i, down_ms),
                 _ => Ok(()),
@@ -278,7 +279,7 @@ impl World<'_> {
                     world.drive(i)
                 })
             }
-            Operation::ReadIndex => Ok(()),
+            Operation::ReadIndex | Operation::Client(_) => Ok(()),
         }
     }
 

@@ -255,7 +255,8 @@ fn changes(before: &Status, after: &Status) -> String {
     if parts.is_empty() { String::new() } else { format!(" ⇒ {}", parts.join(", ")) }
 }
 
-fn fault_in_words(fault: &Fault) -> String {
+/// A fault, as it begins.
+pub fn fault_in_words(fault: &Fault) -> String {
     match *fault {
         Fault::Crash { node, down_ms } => format!("n{node} dies for {down_ms} ms"),
         Fault::CrashAtSeam { node, calls, .. } => format!("n{node} will die after {calls} more seam calls"),
@@ -271,5 +272,6 @@ fn fault_in_words(fault: &Fault) -> String {
         }
         Fault::IsolateLeader { for_ms } => format!("the leader is cut off for {for_ms} ms"),
         Fault::Campaign { node } => format!("the election timer of n{node} runs out"),
+        Fault::Store(_) => "a fault that only stores have".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 //! stretches hides behind too many faults. The knobs matter more than the faults: one entry per message, ticks in
 //! step, an in-flight window of one are what found the rare bugs.
 
-use verdict::{Fault, Knobs, Operation, Plan, Timed};
+use verdict::{Fault, Knobs, Operation, Plan, StoreKnobs, Timed};
 
 use super::profile::{Profile, SimTest};
 use super::rng::{self, Dice, Noise, Stream};
@@ -57,6 +57,7 @@ pub fn calm_knobs(nodes: u64) -> Knobs {
         compact_keep: 0,
         pre_vote: false,
         check_quorum: false,
+        store: StoreKnobs::default(),
     }
 }
 
