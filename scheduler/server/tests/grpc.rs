@@ -1,5 +1,7 @@
 //! The scheduler over real gRPC on loopback: what clients and stores rely on.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use proto::metapb::{Peer, Region, Store};
