@@ -42,6 +42,7 @@ impl Image {
 
 impl Read for Image {
     fn get(&self, cf: Cf, key: &[u8]) -> Result<Option<Bytes>> {
+        check_key(key)?;
         Ok(self.0[cf as usize].get(key).cloned())
     }
 

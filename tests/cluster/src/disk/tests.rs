@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use kv::engine::conformance::{CASES, Rig};
+
 use super::*;
 
 fn put(engine: &SimEngine, key: &str) {
@@ -104,4 +106,78 @@ fn snapshots_and_iterators_stand_still() {
     assert!(snapshot.get(Cf::Default, b"bb").expect("readable").is_none());
     let nothing = snapshot.range(Cf::Default, Bound::Excluded(b"c"), Bound::Included(b"a"));
     assert_eq!(nothing.expect("readable").count(), 0);
+}
+
+/// Lets everything through, but for the next write and the next sync.
+struct Switch {
+    write: Mutex<Passage>,
+    sync: Mutex<Passage>,
+}
+
+impl Gate for Switch {
+    fn before_write(&self) -> Passage {
+        *self.write.lock().expect("tests do not panic here")
+    }
+
+    fn on_write(&self, _: &WriteBatch) {}
+
+    fn before_sync(&self, _: usize) -> Passage {
+        *self.sync.lock().expect("tests do not panic here")
+    }
+
+    fn on_sync(&self) {}
+
+    fn on_failure(&self) {}
+}
+
+struct SimRig {
+    engine: Arc<SimEngine>,
+    gate: Arc<Switch>,
+    /// How many unsynced batches the next power cut leaves.
+    keep: usize,
+}
+
+impl SimRig {
+    fn new(keep: usize) -> SimRig {
+        let gate = Arc::new(Switch { write: Mutex::new(Passage::Open), sync: Mutex::new(Passage::Open) });
+        SimRig { engine: Arc::new(SimEngine::open(Disk::default(), gate.clone())), gate, keep }
+    }
+}
+
+impl Rig for SimRig {
+    fn engine(&self) -> Arc<dyn Engine> {
+        self.engine.clone()
+    }
+
+    fn kill(&mut self) -> bool {
+        self.engine = Arc::new(SimEngine::open(self.engine.disk(), self.gate.clone()));
+        true
+    }
+
+    fn cut_power(&mut self) -> bool {
+        let mut disk = self.engine.disk();
+        disk.lose_power(self.keep);
+        self.engine = Arc::new(SimEngine::open(disk, self.gate.clone()));
+        true
+    }
+
+    fn break_writes(&mut self) -> bool {
+        *self.gate.write.lock().expect("tests do not panic here") = Passage::Fails;
+        true
+    }
+
+    fn break_syncs(&mut self) -> bool {
+        *self.gate.sync.lock().expect("tests do not panic here") = Passage::Fails;
+        true
+    }
+}
+
+#[test]
+fn the_simulated_engine_conforms() {
+    for (name, case) in CASES {
+        for keep in 0..4 {
+            println!("{name}, keeping {keep}");
+            case(&mut SimRig::new(keep));
+        }
+    }
 }
