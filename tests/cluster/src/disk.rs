@@ -47,9 +47,7 @@ impl Read for Image {
     }
 
     fn range(&self, cf: Cf, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Iter<'_>> {
-        let family = self.0[cf as usize].clone();
-        let owned = |bound: Bound<&[u8]>| bound.map(Bytes::copy_from_slice);
-        Ok(Box::new(Walk { family, lower: owned(lower), upper: owned(upper) }))
+        Ok(Walk::over(self.0[cf as usize].clone(), lower, upper))
     }
 }
 
@@ -61,6 +59,11 @@ struct Walk {
 }
 
 impl Walk {
+    fn over(family: Arc<Family>, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Iter<'static> {
+        let owned = |bound: Bound<&[u8]>| bound.map(Bytes::copy_from_slice);
+        Box::new(Walk { family, lower: owned(lower), upper: owned(upper) })
+    }
+
     fn rest(&self) -> Option<std::collections::btree_map::Range<'_, Bytes, Bytes>> {
         fn borrowed(bound: &Bound<Bytes>) -> Bound<&[u8]> {
             bound.as_ref().map(|key| &key[..])
@@ -186,6 +189,11 @@ impl SimEngine {
         self.lock().disk.unsynced()
     }
 
+    fn healthy(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        if state.poisoned { Err(Error::Poisoned) } else { Ok(state) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code under test runs under this lock")
     }
@@ -193,22 +201,18 @@ impl SimEngine {
 
 impl Read for SimEngine {
     fn get(&self, cf: Cf, key: &[u8]) -> Result<Option<Bytes>> {
-        self.lock().live.get(cf, key)
+        self.healthy()?.live.get(cf, key)
     }
 
     fn range(&self, cf: Cf, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Iter<'_>> {
-        let family = self.lock().live.0[cf as usize].clone();
-        let owned = |bound: Bound<&[u8]>| bound.map(Bytes::copy_from_slice);
-        Ok(Box::new(Walk { family, lower: owned(lower), upper: owned(upper) }))
+        let family = self.healthy()?.live.0[cf as usize].clone();
+        Ok(Walk::over(family, lower, upper))
     }
 }
 
 impl Engine for SimEngine {
     fn write(&self, batch: WriteBatch) -> Result<()> {
-        let mut state = self.lock();
-        if state.poisoned {
-            return Err(Error::Poisoned);
-        }
+        let mut state = self.healthy()?;
         check_keys(&batch)?;
         if batch.is_empty() {
             return Ok(());
@@ -229,10 +233,7 @@ impl Engine for SimEngine {
     }
 
     fn sync(&self) -> Result<()> {
-        let mut state = self.lock();
-        if state.poisoned {
-            return Err(Error::Poisoned);
-        }
+        let mut state = self.healthy()?;
         match self.gate.before_sync(state.disk.tail.len()) {
             Passage::Open => {
                 state.disk.sync();
@@ -245,7 +246,23 @@ impl Engine for SimEngine {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Arc::new(self.image())
+        match self.healthy() {
+            Ok(state) => Arc::new(state.live.clone()),
+            Err(_) => Arc::new(Broken),
+        }
+    }
+}
+
+/// What is left to see of an engine that has failed.
+struct Broken;
+
+impl Read for Broken {
+    fn get(&self, _: Cf, _: &[u8]) -> Result<Option<Bytes>> {
+        Err(Error::Poisoned)
+    }
+
+    fn range(&self, _: Cf, _: Bound<&[u8]>, _: Bound<&[u8]>) -> Result<Iter<'_>> {
+        Err(Error::Poisoned)
     }
 }
 
