@@ -5,6 +5,7 @@
 //! | [`observe`] | the vocabulary of what the checks are told |
 //! | [`rules`] | every rule in words |
 //! | [`history`] | what clients asked for and were told |
+//! | [`linear`] | whether some order of the operations explains all answers
 //!
 //! A [`Checker`] watches one run of one cluster. The simulation tells it what crosses the seams of every store: writes and
 //! syncs of both databases, messages, commands and their answers, snapshot files, and what peers show of themselves. It keeps
@@ -12,6 +13,7 @@
 //! that was broken. A store that has been cut off (its crash fuse has burnt) must not be reported any more.
 
 pub mod history;
+pub mod linear;
 pub mod observe;
 pub mod rules;
 
