@@ -6,7 +6,8 @@ use raft::SnapshotStatus;
 use verdict::{Fault, Operation, Step};
 
 use super::event::{End, Event, Report};
-use super::net::{Flying, MOST_PEERS};
+use super::links::MOST_PEERS;
+use super::net::Flying;
 use super::node::{self, Fuse};
 use super::rng::Stream;
 use super::story::What;
@@ -66,7 +67,7 @@ impl World<'_> {
         let to = flying.message.to;
         let i = to as usize - 1;
         let up = self.nodes.get(i).is_some_and(|node| node.is_up());
-        if !up || self.net.is_cut(flying.from, to) {
+        if !up || self.net.links.is_cut(flying.from, to) {
             self.told(i, What::Lose { number: flying.number, to });
             self.lost(&flying);
             return Ok(());
@@ -182,7 +183,7 @@ impl World<'_> {
             | Fault::IsolateLeader { for_ms } => {
                 let links = self.links_of(&fault);
                 for (from, to) in &links {
-                    self.net.cut(*from, *to, true);
+                    self.net.links.cut(*from, *to, true);
                 }
                 self.acts.cuts.push((index, links));
                 self.end_of(for_ms, End::Cut { index });
@@ -242,7 +243,7 @@ impl World<'_> {
                 if let Some(at) = self.acts.cuts.iter().position(|(cut, _)| *cut == index) {
                     let (_, links) = self.acts.cuts.swap_remove(at);
                     for (from, to) in links {
-                        self.net.cut(from, to, false);
+                        self.net.links.cut(from, to, false);
                     }
                     self.told(usize::MAX, What::Mended(&self.plan.faults[index].what));
                 }

@@ -9,7 +9,7 @@ use verdict::Knobs;
 
 use super::event::Event;
 use super::laws;
-use super::net::Weather;
+use super::links::Weather;
 use super::node::Fuse;
 use super::rng::Stream;
 use super::story::What;
@@ -170,8 +170,8 @@ impl World<'_> {
     /// Ends all faults: everything runs, at the speed it should, and every message arrives.
     fn heal(&mut self) -> Result<(), Stop> {
         self.told(usize::MAX, What::Heal);
-        self.net.heal();
-        self.net.weather = Weather::of(&self.plan.knobs).calm();
+        self.net.links.heal();
+        self.net.links.weather = Weather::of(&self.plan.knobs).calm();
         self.acts.cuts.clear();
         self.slow_machines = false;
         for i in 0..self.nodes.len() {

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `profile.rs`, `swarm.rs` | what a test may meet, and how a seed becomes a plan |
 //! | `rng.rs` | keyed draws: what decides one thing does not shift the next |
-//! | `world.rs`, `event.rs`, `actions.rs` | the queue of events, and what each does |
+//! | `queue.rs`, `event.rs`, `world.rs`, `actions.rs` | the queue of events, and what each does |
 //! | `node.rs`, `drive.rs` | one peer at its seams: input, `Ready`, disk, death |
-//! | `net.rs` | delay, loss, duplication, cuts |
+//! | `links.rs`, `net.rs` | delay, loss, duplication, cuts; messages on their way |
 //! | `client.rs` | commands, and what became of each |
 //! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed group |
 //! | `schedule.rs` | runs told step by step |
@@ -14,7 +14,7 @@
 //! | `play.rs`, `record.rs`, `story.rs`, `shrink.rs` | explaining a failure |
 //! | `soak.rs` | many runs, and how fast they are |
 //!
-//! `rng`, `panics`, `judge`, `audit`, `record` and `shrink` know no Raft: the simulated clusters of whole stores use them too.
+//! `rng`, `queue`, `links`, `panics`, `judge`, `audit`, `record` and `shrink` know no Raft: the simulated clusters of whole stores use them too.
 //!
 //! Entry points: [`draw_plan`], [`run`], [`shrink()`].
 
@@ -27,11 +27,13 @@ mod drive;
 mod event;
 pub mod judge;
 pub mod laws;
+pub mod links;
 mod net;
 mod node;
 pub mod panics;
 mod play;
 mod profile;
+pub mod queue;
 pub mod record;
 pub mod rng;
 mod schedule;

@@ -1,19 +1,15 @@
-//! The network between the peers: delay, loss, duplication, reordering, cuts.
+//! The network between the peers: messages on their way.
 
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use proto::eraftpb::{Message, MessageType};
-use verdict::Knobs;
 
-use super::event::{Event, Queue};
-use super::rng::{self, Noise, Stream};
-
-/// Peers that a run can have at most: those of the start, and those that are added.
-pub const MOST_PEERS: usize = 16;
-/// A message with a heavy tail takes up to this long.
-const SLOW_MOST_US: u64 = 400_000;
+use super::event::Event;
+use super::links::{Fate, Links, Weather};
+use super::queue::Queue;
+use super::rng::{self, Noise};
 
 /// A message on its way.
 #[derive(Clone, Debug)]
@@ -28,45 +24,6 @@ pub struct Flying {
     pub life: u64,
 }
 
-/// How the network behaves at the moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// Shortest delay.
-    pub delay_min_us: u64,
-    /// Longest usual delay.
-    pub delay_max_us: u64,
-    /// Per million, see [`Knobs`].
-    pub slow_ppm: u32,
-    /// Per million, see [`Knobs`].
-    pub loss_ppm: u32,
-    /// Per million, see [`Knobs`].
-    pub duplicate_ppm: u32,
-}
-
-impl Weather {
-    /// As the knobs say.
-    pub fn of(knobs: &Knobs) -> Weather {
-        Weather {
-            delay_min_us: knobs.delay_min_us,
-            delay_max_us: knobs.delay_max_us.max(knobs.delay_min_us),
-            slow_ppm: knobs.slow_ppm,
-            loss_ppm: knobs.loss_ppm,
-            duplicate_ppm: knobs.duplicate_ppm,
-        }
-    }
-
-    /// The same network without faults, and no slower than is usual in it.
-    pub fn calm(self) -> Weather {
-        Weather {
-            delay_min_us: self.delay_min_us.min(1_000),
-            delay_max_us: self.delay_max_us.min(4_500),
-            slow_ppm: 0,
-            loss_ppm: 0,
-            duplicate_ppm: 0,
-        }
-    }
-}
-
 /// Sender, receiver, kind.
 type PoolKey = (u64, u64, i32);
 /// Messages this far from what a step names differ in more than their commit index and the like.
@@ -74,15 +31,10 @@ const ANOTHER: u64 = 256;
 
 /// The network.
 pub struct Net {
-    noise: Noise,
-    /// As of now.
-    pub weather: Weather,
+    /// What becomes of messages.
+    pub links: Links,
     flying: Vec<Option<Flying>>,
     free: Vec<usize>,
-    /// Messages sent so far, by link: the counter of its draws.
-    sent: Vec<u64>,
-    /// How many faults cut the link at the moment.
-    cuts: Vec<u32>,
     /// Messages sent so far.
     pub count: u64,
     buffer: BytesMut,
@@ -103,12 +55,9 @@ impl Net {
     /// A network in the given weather.
     pub fn new(noise: Noise, weather: Weather) -> Net {
         Net {
-            noise,
-            weather,
+            links: Links::new(noise, weather),
             flying: Vec::new(),
             free: Vec::new(),
-            sent: vec![0; MOST_PEERS * MOST_PEERS],
-            cuts: vec![0; MOST_PEERS * MOST_PEERS],
             count: 0,
             buffer: BytesMut::new(),
             pool: BTreeMap::new(),
@@ -124,23 +73,17 @@ impl Net {
     }
 
     /// Sends a message at `now`. Loss, delay and a copy are decided here; a cut is met at both ends.
-    pub fn send(&mut self, now: u64, flying: Flying, queue: &mut Queue) -> Sent {
-        let link = link(flying.from, flying.message.to);
-        self.sent[link] += 1;
-        let counter = self.sent[link];
-        if self.cuts[link] > 0
-            || self.noise.chance(Stream::Fate, link as u64, counter * 3, self.weather.loss_ppm)
-        {
+    pub fn send(&mut self, now: u64, flying: Flying, queue: &mut Queue<Event>) -> Sent {
+        let Fate::Arrives { after_us, copy_after_us } = self.links.fate(flying.from, flying.message.to)
+        else {
             return Sent::Lost;
-        }
-        if self.noise.chance(Stream::Fate, link as u64, counter * 3 + 1, self.weather.duplicate_ppm) {
-            let at = now + self.delay(Stream::Copy, link, counter);
+        };
+        if let Some(after_us) = copy_after_us {
             let slot = self.hold(flying.clone());
-            queue.push(at, Event::Deliver { slot });
+            queue.push(now + after_us, Event::Deliver { slot });
         }
-        let at = now + self.delay(Stream::Delay, link, counter);
         let slot = self.hold(flying);
-        queue.push(at, Event::Deliver { slot });
+        queue.push(now + after_us, Event::Deliver { slot });
         Sent::Flying
     }
 
@@ -174,23 +117,6 @@ impl Net {
         self.flying[slot].as_ref().expect("each message is delivered once").message.to
     }
 
-    /// Whether nothing gets from one peer to the other.
-    pub fn is_cut(&self, from: u64, to: u64) -> bool {
-        self.cuts[link(from, to)] > 0
-    }
-
-    /// Cuts the link, or takes one cut back.
-    pub fn cut(&mut self, from: u64, to: u64, cut: bool) {
-        let cuts = &mut self.cuts[link(from, to)];
-        *cuts = if cut { *cuts + 1 } else { cuts.saturating_sub(1) };
-    }
-
-    /// Mends every link, and calms the weather.
-    pub fn heal(&mut self) {
-        self.cuts.fill(0);
-        self.weather = self.weather.calm();
-    }
-
     fn hold(&mut self, flying: Flying) -> usize {
         match self.free.pop() {
             Some(slot) => {
@@ -203,20 +129,6 @@ impl Net {
             }
         }
     }
-
-    fn delay(&self, stream: Stream, link: usize, counter: u64) -> u64 {
-        let Weather { delay_min_us, delay_max_us, slow_ppm, .. } = self.weather;
-        let usual = delay_min_us
-            + self.noise.below(stream, link as u64, counter * 2, delay_max_us - delay_min_us + 1);
-        if slow_ppm == 0 || !self.noise.chance(Stream::Fate, link as u64, counter * 3 + 2, slow_ppm) {
-            return usual;
-        }
-        usual + self.noise.below(stream, link as u64, counter * 2 + 1, SLOW_MOST_US)
-    }
-}
-
-fn link(from: u64, to: u64) -> usize {
-    (from as usize % MOST_PEERS) * MOST_PEERS + to as usize % MOST_PEERS
 }
 
 /// A message in words, as short as it can be told.

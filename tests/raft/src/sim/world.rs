@@ -7,10 +7,12 @@ use verdict::{Cost, Layers, Plan, Step};
 use super::acts::Acts;
 use super::budget::Budget;
 use super::client::Clients;
-use super::event::{End, Event, Queue};
-use super::net::{Net, Weather};
+use super::event::{End, Event};
+use super::links::Weather;
+use super::net::Net;
 use super::node::Node;
 use super::profile::SimTest;
+use super::queue::Queue;
 use super::record::Recorder;
 use super::rng::{self, Noise, Stream};
 use crate::check::{Checker, Setup, Violation};
@@ -65,7 +67,7 @@ pub struct World<'a> {
     /// Virtual time.
     pub now: u64,
     /// What happens next.
-    pub queue: Queue,
+    pub queue: Queue<Event>,
     /// Messages on their way.
     pub net: Net,
     /// Peers, by position: peer `id` is at `id - 1`.
