@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod raftstore;
+pub mod service;
 pub mod snap;
 pub mod storage;
 mod sync;

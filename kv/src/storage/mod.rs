@@ -3,6 +3,10 @@
 //! Two implementations: standalone, on one engine and without Raft (what part 1 of the course builds), and `raft`, which sends
 //! everything through the raftstore. Answers come by callback, because a store must never wait.
 
+mod standalone;
+
+pub use standalone::{StandaloneReader, StandaloneStorage};
+
 use bytes::Bytes;
 use proto::errorpb;
 use proto::kvrpcpb::Context;

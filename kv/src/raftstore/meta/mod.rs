@@ -9,3 +9,6 @@
 pub mod keys;
 pub mod region;
 pub mod states;
+
+#[cfg(test)]
+mod tests;
