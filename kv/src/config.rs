@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::snap::SnapLimits;
+
 /// How reads are served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,6 +47,12 @@ pub struct RaftStoreConfig {
     pub snap_gc_ticks: u32,
     /// A snapshot file that nobody came for is deleted after so many milliseconds.
     pub snap_keep_ms: u64,
+    /// Snapshots that may be sent at once.
+    pub snap_sending_max: usize,
+    /// Snapshots that may be received at once.
+    pub snap_receiving_max: usize,
+    /// All snapshot files together, in bytes.
+    pub snap_bytes_max: u64,
     /// Ticks between heartbeats of a store to the scheduler.
     pub store_heartbeat_ticks: u32,
     /// Ticks between heartbeats of a region to the scheduler.
@@ -81,6 +89,9 @@ impl Default for RaftStoreConfig {
             entry_cache_bytes_max: 16 << 20,
             snap_gc_ticks: 600,
             snap_keep_ms: 4 * 3600 * 1000,
+            snap_sending_max: 16,
+            snap_receiving_max: 16,
+            snap_bytes_max: 100 << 30,
             store_heartbeat_ticks: 100,
             region_heartbeat_ticks: 100,
             read_mode: ReadMode::Index,
@@ -105,6 +116,15 @@ const ENTRY_BYTES_LIMIT: u64 = 256 << 20;
 const POOL_SIZE_LIMIT: usize = 64;
 
 impl RaftStoreConfig {
+    /// How much may go on with snapshots at once.
+    pub fn snap_limits(&self) -> SnapLimits {
+        SnapLimits {
+            sending_max: self.snap_sending_max,
+            receiving_max: self.snap_receiving_max,
+            bytes_max: self.snap_bytes_max,
+        }
+    }
+
     /// Checks that the options make sense, each alone and together.
     ///
     /// # Errors
@@ -144,6 +164,9 @@ impl RaftStoreConfig {
         let positive = [
             ("raft_base_tick_ms", self.raft_base_tick_ms, "time would stand still"),
             ("raft_heartbeat_ticks", self.raft_heartbeat_ticks.into(), "a leader would flood its followers"),
+            ("snap_sending_max", self.snap_sending_max as u64, "a follower that lags would never catch up"),
+            ("snap_receiving_max", self.snap_receiving_max as u64, "a peer that lags would never catch up"),
+            ("snap_bytes_max", self.snap_bytes_max, "no snapshot would have room"),
             ("raft_message_bytes_max", self.raft_message_bytes_max, "every entry would travel alone"),
             (
                 "raft_inflight_messages_max",
