@@ -1,11 +1,13 @@
 //! What a store is given to work with.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use proto::metapb;
 use proto::raft_serverpb::{RaftApplyState, RaftMessage};
 
-use super::msg::{ApplyMsg, PeerMsg, StoreMsg};
+use super::meta::store_meta::StoreMeta;
+use super::msg::{ApplyMsg, PeerMsg, RaftCommand, StoreMsg};
 use super::task::{RaftLogGcTask, RegionTask};
 use super::{RegionId, StoreId};
 pub use crate::batch::SendError;
@@ -19,6 +21,12 @@ use crate::worker::Scheduler;
 pub trait Transport: Send + Sync {
     /// Sends a message to the store of its `to_peer`. A snapshot message takes its file along, on a connection of its own.
     fn send(&self, message: RaftMessage);
+}
+
+/// Where commands go.
+pub trait Commands: Send + Sync {
+    /// Brings a command to the peer of the region that its header names, or answers it.
+    fn send_command(&self, command: RaftCommand);
 }
 
 /// The mailboxes of a store.
@@ -107,6 +115,68 @@ pub trait Observer: Send + Sync {
     fn on_peer(&self, status: PeerStatus);
 }
 
+/// Stops a store for good. After a write or a sync has failed, nobody knows what is on disk, and whatever the store still said
+/// could be a lie: no message leaves it any more, no command is answered, and only a restart from the disk helps.
+pub struct Fatal {
+    stopped: AtomicBool,
+    observer: Arc<dyn Observer>,
+}
+
+impl Fatal {
+    /// A store that runs.
+    pub fn new(observer: Arc<dyn Observer>) -> Fatal {
+        Fatal { stopped: AtomicBool::new(false), observer }
+    }
+
+    /// Stops the store, and tells the observer why; the first reason counts.
+    pub fn stop(&self, reason: impl Into<String>) {
+        if !self.stopped.swap(true, Ordering::SeqCst) {
+            let reason = reason.into();
+            log::error!("the store stops: {reason}");
+            self.observer.on_event(StoreEvent::Fatal { reason });
+        }
+    }
+
+    /// Whether the store has been stopped. To be asked after each write, and before anything is told to anybody.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+}
+
+/// How busy a store is.
+#[derive(Debug, Default)]
+pub struct StoreStats {
+    rounds: AtomicU64,
+    slow_rounds: AtomicU64,
+    is_busy: AtomicBool,
+}
+
+impl StoreStats {
+    /// A round of a raft poller has ended; it was slow if it lasted an election timeout or more.
+    pub fn on_round(&self, was_slow: bool) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        if was_slow {
+            self.slow_rounds.fetch_add(1, Ordering::Relaxed);
+            self.is_busy.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Rounds of the raft pollers so far.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that were slow.
+    pub fn slow_rounds(&self) -> u64 {
+        self.slow_rounds.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was a slow round since this was last asked: what the scheduler is told with each heartbeat.
+    pub fn take_busy(&self) -> bool {
+        self.is_busy.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// What a store is given; shared by its FSMs.
 pub struct StoreContext {
     /// Options.
@@ -123,8 +193,21 @@ pub struct StoreContext {
     pub clock: Arc<dyn Clock>,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
+    /// Counters.
+    pub stats: Arc<StoreStats>,
+    /// Stops the store when its disk fails.
+    pub fatal: Arc<Fatal>,
+    /// Which region holds which keys on this store. Locked for a moment only, and never together with anything else.
+    pub store_meta: Arc<Mutex<StoreMeta>>,
     /// Snapshots, and ranges to be cleared.
     pub region_scheduler: Scheduler<RegionTask>,
     /// Log entries to be deleted.
     pub raftlog_gc_scheduler: Scheduler<RaftLogGcTask>,
+}
+
+impl StoreContext {
+    /// Locks what is known about all regions.
+    pub fn lock_meta(&self) -> MutexGuard<'_, StoreMeta> {
+        self.store_meta.lock().expect("nothing panics while it holds this lock")
+    }
 }

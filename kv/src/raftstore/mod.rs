@@ -20,12 +20,19 @@
 //! | `context.rs` | what a store is given: engines, network, clock, workers |
 //! | `peer_storage/` | one peer's log and states on disk, and the snapshot that it makes or installs |
 
+pub mod apply;
+pub mod cmd_resp;
 pub mod context;
 pub mod error;
+pub mod fsm;
 pub mod meta;
 pub mod msg;
+pub mod operation;
+pub mod peer;
 pub mod peer_storage;
+pub mod proposals;
 pub mod task;
+pub mod ticker;
 
 pub use context::StoreContext;
 pub use error::{Error, Result};

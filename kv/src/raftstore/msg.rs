@@ -45,7 +45,8 @@ pub struct RegionSnapshot {
 }
 
 /// Answers one command, exactly once: [`Callback::invoke`] takes the callback itself. A callback that is dropped instead
-/// answers [`Dropped`], which callers treat as *outcome unknown*; in a running store that is a bug.
+/// answers [`Dropped`], which callers treat as *outcome unknown*: right for a store that stops, and for a command whose entry
+/// was covered by a snapshot before this peer could apply it ([`Callback::outcome_unknown`]); otherwise a bug.
 pub struct Callback(Option<Answer>);
 
 type Answer = Box<dyn FnOnce(std::result::Result<CmdResult, Dropped>) + Send>;
@@ -70,6 +71,11 @@ impl Callback {
         if let Some(answer) = self.0.take() {
             answer(Ok(result));
         }
+    }
+
+    /// Gives up: nobody can tell whether the command took effect. The caller hears [`Dropped`].
+    pub fn outcome_unknown(self) {
+        drop(self);
     }
 
     /// Answers with a response without data.
