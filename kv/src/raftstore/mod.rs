@@ -18,6 +18,7 @@
 //! | `msg.rs`, `task.rs` | everything that FSMs and workers say to each other |
 //! | `meta/` | what is kept about regions: keys, values, questions about a region |
 //! | `context.rs` | what a store is given: engines, network, clock, workers |
+//! | `runner/` | background workers: snapshots, ranges to be cleared, log entries to be deleted |
 //! | `peer_storage/` | one peer's log and states on disk, and the snapshot that it makes or installs |
 
 pub mod apply;
@@ -31,6 +32,7 @@ pub mod operation;
 pub mod peer;
 pub mod peer_storage;
 pub mod proposals;
+pub mod runner;
 pub mod task;
 pub mod ticker;
 

@@ -178,6 +178,13 @@ impl SnapManager {
         });
     }
 
+    /// The peer of a region is gone, and kvdb, synced, says so: its received files go, and those generated ones that nobody sends.
+    pub fn forget_region(&self, region_id: u64) {
+        self.0.delete_files(&mut self.0.state(), |direction, key, file| {
+            key.region_id == region_id && (direction == Direction::Received || file.users == 0)
+        });
+    }
+
     /// Deletes files that nobody has used for `keep_ms` milliseconds: snapshots whose receiver or message got lost.
     pub fn delete_stale(&self, now: Micros, keep_ms: u64) {
         self.0.delete_files(&mut self.0.state(), |_, _, file| {
