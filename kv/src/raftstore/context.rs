@@ -14,6 +14,7 @@ pub use crate::batch::SendError;
 use crate::clock::Clock;
 use crate::config::RaftStoreConfig;
 use crate::engine::Engines;
+use crate::snap::SnapManager;
 use crate::worker::Scheduler;
 
 /// The network between stores. Sending never waits and never fails visibly: a message that cannot be sent is lost, and the
@@ -199,6 +200,8 @@ pub struct StoreContext {
     pub fatal: Arc<Fatal>,
     /// Which region holds which keys on this store. Locked for a moment only, and never together with anything else.
     pub store_meta: Arc<Mutex<StoreMeta>>,
+    /// Its snapshot files.
+    pub snap_manager: SnapManager,
     /// Snapshots, and ranges to be cleared.
     pub region_scheduler: Scheduler<RegionTask>,
     /// Log entries to be deleted.

@@ -22,6 +22,7 @@
 //! | `peer_storage/` | one peer's log and states on disk, and the snapshot that it makes or installs |
 
 pub mod apply;
+pub mod bootstrap;
 pub mod cmd_resp;
 pub mod context;
 pub mod error;
@@ -32,7 +33,9 @@ pub mod operation;
 pub mod peer;
 pub mod peer_storage;
 pub mod proposals;
+pub mod router;
 pub mod runner;
+pub mod system;
 pub mod task;
 pub mod ticker;
 

@@ -67,6 +67,23 @@ impl StoreMeta {
             .find(|other| other.id != region.id && ranges_overlap(other, region))
     }
 
+    /// The ranges that no region holds, in order; an empty end is beyond all keys.
+    pub fn gaps(&self) -> Vec<(Bytes, Bytes)> {
+        let mut gaps = Vec::new();
+        let mut covered = Bytes::new();
+        for (start, region_id) in &self.ranges {
+            if *start > covered {
+                gaps.push((covered, start.clone()));
+            }
+            match self.regions.get(region_id).map(|region| region.end_key.clone()) {
+                Some(end) if !end.is_empty() => covered = end,
+                _ => return gaps,
+            }
+        }
+        gaps.push((covered, Bytes::new()));
+        gaps
+    }
+
     /// A snapshot of `region` was accepted: its range is spoken for until [`StoreMeta::snapshot_done`].
     pub fn expect_snapshot(&mut self, region: Region) {
         self.pending_snapshots.insert(region.id, region);
@@ -122,6 +139,22 @@ mod tests {
         assert_eq!(meta.overlapping(&region(2, "m", "")), None);
         meta.remove_region(1);
         assert_eq!(meta.region_of_key(b"a"), None);
+    }
+
+    #[test]
+    fn gaps_are_what_no_region_holds() {
+        let gaps = |regions: &[Region]| {
+            let mut meta = StoreMeta::default();
+            regions.iter().for_each(|region| meta.set_region(region.clone()));
+            let text = |key: Bytes| String::from_utf8(key.to_vec()).unwrap();
+            let gaps = meta.gaps().into_iter().map(|(start, end)| (text(start), text(end)));
+            gaps.collect::<Vec<(String, String)>>()
+        };
+        let gap = |start: &str, end: &str| (start.to_owned(), end.to_owned());
+        assert_eq!(gaps(&[]), [gap("", "")]);
+        assert_eq!(gaps(&[region(1, "", "")]), []);
+        assert_eq!(gaps(&[region(1, "", "f"), region(2, "f", "")]), []);
+        assert_eq!(gaps(&[region(1, "c", "f"), region(2, "m", "p")]), [gap("", "c"), gap("f", "m"), gap("p", "")]);
     }
 
     #[test]
