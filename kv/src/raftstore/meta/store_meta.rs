@@ -154,7 +154,10 @@ mod tests {
         assert_eq!(gaps(&[]), [gap("", "")]);
         assert_eq!(gaps(&[region(1, "", "")]), []);
         assert_eq!(gaps(&[region(1, "", "f"), region(2, "f", "")]), []);
-        assert_eq!(gaps(&[region(1, "c", "f"), region(2, "m", "p")]), [gap("", "c"), gap("f", "m"), gap("p", "")]);
+        assert_eq!(
+            gaps(&[region(1, "c", "f"), region(2, "m", "p")]),
+            [gap("", "c"), gap("f", "m"), gap("p", "")]
+        );
     }
 
     #[test]
