@@ -25,8 +25,8 @@ use kv::snap::SnapManager;
 use proto::eraftpb::MessageType;
 use proto::raft_serverpb::RaftMessage;
 use raft::SnapshotStatus;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tonic::Status;
 
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
@@ -53,8 +53,6 @@ pub struct TransportConfig {
     pub chunk_bytes: usize,
     /// Longest message.
     pub message_bytes_max: usize,
-    /// Snapshots that may be sent at once.
-    pub snapshot_sends_max: usize,
 }
 
 impl From<&ServerConfig> for TransportConfig {
@@ -64,7 +62,6 @@ impl From<&ServerConfig> for TransportConfig {
             reconnect_max: Duration::from_millis(config.reconnect_ms_max),
             chunk_bytes: config.snapshot_chunk_bytes,
             message_bytes_max: config.request_bytes_max,
-            snapshot_sends_max: config.snapshot_sends_max,
         }
     }
 }
@@ -79,32 +76,30 @@ pub struct ServerTransport {
 struct Shared {
     config: TransportConfig,
     resolver: Resolver,
-    snapshots: SnapManager,
-    sends: Semaphore,
     metrics: Arc<Metrics>,
-    inbox: OnceLock<Arc<dyn RaftInbox>>,
+    store: OnceLock<Attached>,
     runtime: tokio::runtime::Handle,
+}
+
+/// The store behind the transport.
+struct Attached {
+    inbox: Arc<dyn RaftInbox>,
+    snapshots: SnapManager,
 }
 
 impl ServerTransport {
     /// A transport whose tasks run on the current runtime.
-    pub fn new(
-        config: TransportConfig,
-        resolver: Resolver,
-        snapshots: SnapManager,
-        metrics: Arc<Metrics>,
-    ) -> ServerTransport {
-        let sends = Semaphore::new(config.snapshot_sends_max);
+    pub fn new(config: TransportConfig, resolver: Resolver, metrics: Arc<Metrics>) -> ServerTransport {
         let runtime = tokio::runtime::Handle::current();
-        let shared = Shared { config, resolver, snapshots, sends, metrics, inbox: OnceLock::new(), runtime };
+        let shared = Shared { config, resolver, metrics, store: OnceLock::new(), runtime };
         ServerTransport { shared: Arc::new(shared), queues: Mutex::default() }
     }
 
-    /// Who is told about failures. The raftstore is started after its transport: reports before that are dropped.
-    pub fn set_inbox(&self, inbox: Arc<dyn RaftInbox>) {
-        // A second inbox would be a bug of the start order, and the first one stays.
-        let is_first = self.shared.inbox.set(inbox).is_ok();
-        debug_assert!(is_first, "the inbox is set once");
+    /// Says who is told about failures, and where snapshot files are. A store is started after its transport: what it sends
+    /// in between can only fail silently.
+    pub fn attach(&self, inbox: Arc<dyn RaftInbox>, snapshots: SnapManager) {
+        let is_first = self.shared.store.set(Attached { inbox, snapshots }).is_ok();
+        assert!(is_first, "a transport serves one store");
     }
 
     fn queue_to(&self, store_id: u64) -> mpsc::Sender<RaftMessage> {
@@ -137,14 +132,14 @@ impl Transport for ServerTransport {
 
 impl Shared {
     fn report_unreachable(&self, lost: &RaftMessage) {
-        if let Some(inbox) = self.inbox.get() {
-            inbox.report_unreachable(lost.region_id, peer_of(lost));
+        if let Some(store) = self.store.get() {
+            store.inbox.report_unreachable(lost.region_id, peer_of(lost));
         }
     }
 
     fn report_snapshot(&self, sent: &RaftMessage, status: SnapshotStatus) {
-        if let Some(inbox) = self.inbox.get() {
-            inbox.report_snapshot(sent.region_id, peer_of(sent), status);
+        if let Some(store) = self.store.get() {
+            store.inbox.report_snapshot(sent.region_id, peer_of(sent), status);
         }
     }
 }
@@ -164,19 +159,24 @@ fn peer_of(message: &RaftMessage) -> u64 {
 /// Whether a message from another store has what it needs to be handled, and is meant for `store_id`.
 ///
 /// # Errors
-/// What is wrong with it, in words.
-pub fn check_message(message: &RaftMessage, store_id: u64) -> Result<(), String> {
+/// `FailedPrecondition` for a message for another store: the sender's address of that store is out of date.
+/// `InvalidArgument` for what no store would send.
+pub fn check_message(message: &RaftMessage, store_id: u64) -> Result<(), Status> {
+    let senseless = |what: &str| Err(Status::invalid_argument(format!("a raft message without {what}")));
     if message.region_id == 0 {
-        return Err("a raft message without region".to_owned());
+        return senseless("region");
     }
     if message.message.is_none() && !message.is_tombstone {
-        return Err("a raft message without content".to_owned());
+        return senseless("content");
     }
     let (Some(_), Some(to)) = (&message.from_peer, &message.to_peer) else {
-        return Err("a raft message without sender or receiver".to_owned());
+        return senseless("sender or receiver");
     };
     if to.store_id != store_id {
-        return Err(format!("this is store {store_id}, and the message is for store {}", to.store_id));
+        return Err(Status::failed_precondition(format!(
+            "this is store {store_id}, and the message is for store {}",
+            to.store_id
+        )));
     }
     Ok(())
 }
