@@ -3,6 +3,8 @@
 //! Two implementations: standalone, on one engine and without Raft (what part 1 of the course builds), and `raft`, which sends
 //! everything through the raftstore. Answers come by callback, because a store must never wait.
 
+pub mod raft;
+pub mod region_reader;
 mod standalone;
 
 pub use standalone::{StandaloneReader, StandaloneStorage};
@@ -55,6 +57,9 @@ pub enum Error {
     /// The engine failed; the store is about to stop.
     #[error("{0}")]
     Engine(String),
+    /// Nobody can tell whether the request took effect, or ever will: this store has lost sight of it.
+    #[error("outcome unknown: {0}")]
+    Undetermined(String),
 }
 
 impl From<engine::Error> for Error {
@@ -63,6 +68,14 @@ impl From<engine::Error> for Error {
             engine::Error::InvalidKey { .. } => Error::Invalid(error.to_string()),
             _ => Error::Engine(error.to_string()),
         }
+    }
+}
+
+impl From<errorpb::Error> for Error {
+    /// What has a field in kvproto's message is for the client's region cache to deal with; the rest is only words.
+    fn from(error: errorpb::Error) -> Error {
+        let words = errorpb::Error { message: error.message.clone(), ..errorpb::Error::default() };
+        if words == error { Error::Invalid(error.message) } else { Error::Region(Box::new(error)) }
     }
 }
 

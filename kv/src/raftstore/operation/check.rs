@@ -19,7 +19,7 @@ impl Peer {
     /// Checks that `request` is meant for this peer, here and now, and that this peer may propose it.
     ///
     /// # Errors
-    /// In this order: `StoreNotMatch`; `NotLeader`, with the leader if it is known; `Invalid` if another peer is meant;
+    /// In this order: `StoreNotMatch`; `NotLeader`, with the leader if it is known; `EpochNotMatch` if another peer is meant;
     /// `StaleCommand` if the sender's term is more than one behind; `EpochNotMatch`; `KeyNotInRegion` or `Invalid` for
     /// requests that no region, or not this one, can serve.
     pub fn pre_propose_raft_command(&self, ctx: &StoreContext, request: &RaftCmdRequest) -> Result<()> {
@@ -53,12 +53,10 @@ impl Peer {
         }
     }
 
+    /// Another peer of the region on this store means other members.
     fn check_peer_id(&self, header: &RaftRequestHeader) -> Result<()> {
         let meant = header.peer.as_ref().map_or(0, |peer| peer.id);
-        if meant == self.peer_id() {
-            return Ok(());
-        }
-        Err(Error::Invalid(format!("meant for peer {meant}, but this is peer {}", self.peer_id())))
+        if meant == self.peer_id() { Ok(()) } else { Err(Error::EpochNotMatch(vec![self.region().clone()])) }
     }
 
     /// A sender that is one term behind has just missed an election, and what it means may well still hold; one that is

@@ -179,6 +179,10 @@ impl Peer {
         for PendingRead { request, callback } in ready {
             match self.serve_read(&request, snapshot.clone()) {
                 Ok(result) => callback.invoke(result),
+                Err(Error::Engine(error)) => {
+                    ctx.fatal.stop(format!("{} cannot read: {error}", self.tag));
+                    callback.outcome_unknown();
+                }
                 Err(refusal) => self.refuse(callback, &refusal),
             }
         }
