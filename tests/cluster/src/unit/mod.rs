@@ -13,4 +13,6 @@
 //! }
 //! ```
 
+pub mod p1;
+
 pub use raft_tests::unit::{Check, Fail, Promise, ensure, story};
