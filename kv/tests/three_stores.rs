@@ -99,3 +99,49 @@ fn a_deposed_leader_answers_no_read_and_its_write_is_stale() {
     }
     assert_eq!(cluster.must_get(new, "a"), value("2"));
 }
+
+/// A follower misses so much that the log does not hold it any more.
+fn straggler(cluster: &mut Cluster) -> (u64, u64) {
+    let leader = cluster.elect();
+    let behind = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.must_put(leader, "old", "1");
+    cluster.cut.insert(behind);
+    for i in 0..60 {
+        cluster.must_put(leader, &format!("k{i}"), "x");
+    }
+    let slot = cluster.write(leader, vec![delete("old")]);
+    cluster.settle();
+    cluster.until("the log is compacted", |cluster| {
+        let truncated = cluster.status(leader).unwrap().apply_state.truncated_state.unwrap();
+        truncated.index > 40
+    });
+    take(&slot).unwrap();
+    (leader, behind)
+}
+
+#[test]
+fn a_straggler_gets_a_snapshot_and_then_the_log() {
+    let mut config = config(ReadMode::Log);
+    config.raft_log_gc_count_limit = 40;
+    let mut cluster = Cluster::new(3, config);
+    let (leader, behind) = straggler(&mut cluster);
+    cluster.cut.clear();
+    cluster.until("the straggler is up to date", |cluster| {
+        cluster.status(behind).unwrap().apply_state.applied_index
+            == cluster.status(leader).unwrap().apply_state.applied_index
+    });
+    assert!(cluster.snapshots_delivered > 0);
+    assert_eq!(cluster.on_disk(behind, "k59"), value("x"));
+    assert_eq!(cluster.on_disk(behind, "old"), None, "what the snapshot does not hold is gone");
+
+    // It takes part again, also after a restart, and can lead.
+    for id in 1..=3 {
+        cluster.stop(id);
+    }
+    for id in [leader, behind] {
+        cluster.start(id);
+    }
+    let new = cluster.elect();
+    cluster.must_put(new, "more", "y");
+    assert_eq!(cluster.must_get(new, "k7"), value("x"));
+}

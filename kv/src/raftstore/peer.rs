@@ -15,6 +15,7 @@ use super::peer_storage::PeerStorage;
 use super::ticker::{PeerTick, Ticker};
 use super::{RegionId, StoreId};
 use crate::config::{RaftStoreConfig, ReadMode};
+use crate::snap::SnapPin;
 
 /// One region's replica on this store, as its peer FSM owns it.
 ///
@@ -45,6 +46,9 @@ pub struct Peer {
     pub postponed: Option<Ready>,
     /// Its snapshot is being installed; the rest of it waits for that.
     pub held: Option<Held>,
+
+    /// Keeps the file of the snapshot that Raft has taken, until it is installed.
+    pub incoming_snapshot: Option<SnapPin>,
 
     // ---- commands ----
     /// Proposed in this round, and on their way to the apply side.
@@ -99,6 +103,7 @@ impl Peer {
             writing: None,
             postponed: None,
             held: None,
+            incoming_snapshot: None,
             apply_proposals: Vec::new(),
             pending_reads: PendingReads::default(),
             lease: LeaseGuard::new(&ctx.config),

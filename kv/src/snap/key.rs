@@ -27,7 +27,7 @@ impl SnapKey {
     }
 
     /// The same, and what the message says about the file.
-    pub(super) fn with_data(snapshot: &Snapshot) -> Result<(SnapKey, RaftSnapshotData)> {
+    pub fn with_data(snapshot: &Snapshot) -> Result<(SnapKey, RaftSnapshotData)> {
         let malformed = |what: &str| Error::Malformed(what.to_owned());
         let meta = snapshot.metadata.as_ref().ok_or_else(|| malformed("it has no metadata"))?;
         let data =

@@ -343,5 +343,6 @@ pub fn slot<T: Send + 'static>() -> (Slot<T>, impl FnOnce(T) + Send + 'static) {
 
 /// What the slot was filled with.
 pub fn take<T>(slot: &Slot<T>) -> T {
-    slot.lock().unwrap().take().expect("there is no answer yet")
+    let value = slot.lock().unwrap().take();
+    value.expect("there is no answer yet")
 }

@@ -14,10 +14,8 @@
 //! Raft's `Ready` brings it ([`super::ready`]). Once region, states and log are written, the data is replaced by the region
 //! worker; from [`Peer::on_snapshot_accepted`] to [`Peer::on_snapshot_applied`] the peer does nothing else.
 
-use bytes::Bytes;
-use prost::Message as _;
 use proto::metapb::Region;
-use proto::raft_serverpb::{RaftMessage, RaftSnapshotData};
+use proto::raft_serverpb::RaftMessage;
 
 use crate::raftstore::apply::{Apply, ApplyContext};
 use crate::raftstore::context::StoreContext;
@@ -27,6 +25,7 @@ use crate::raftstore::msg::{ApplyMsg, GenSnapTask, Registration, SignificantMsg}
 use crate::raftstore::peer::Peer;
 use crate::raftstore::peer_storage::ApplySnapResult;
 use crate::raftstore::task::RegionTask;
+use crate::snap::{SnapKey, SnapPin};
 
 impl Peer {
     /// Hands the wish for a snapshot to the apply side, if there is one: only there it is known what the data holds.
@@ -48,30 +47,54 @@ impl Peer {
         }
     }
 
-    /// The region of the snapshot that `message` brings, if it brings one, and if this peer may install it: it belongs to the
-    /// region, and no other region of this store has, or is about to get, keys of its range. If it may, the range is spoken for.
+    /// The snapshot that `message` brings, if it brings one, and if this peer may install it: its file is here, it belongs to the
+    /// region, and no other region of this store has, or is about to get, keys of its range. If it may, its range is spoken for
+    /// and its file stays; otherwise the file goes.
     ///
     /// # Errors
     /// `Invalid` if it must not be handed to Raft.
-    pub fn check_snapshot(&self, ctx: &StoreContext, message: &RaftMessage) -> Result<Option<Region>> {
+    pub fn check_snapshot(&self, ctx: &StoreContext, message: &RaftMessage) -> Result<Option<SnapPin>> {
         let Some(snapshot) = message.message.as_ref().and_then(|inner| inner.snapshot.as_ref()) else {
             return Ok(None);
         };
-        let invalid = |why: String| Err(Error::Invalid(format!("{} refuses a snapshot: {why}", self.tag)));
-        let region = match RaftSnapshotData::decode(Bytes::clone(&snapshot.data)) {
-            Ok(RaftSnapshotData { region: Some(region), .. }) if region.id == self.region_id => region,
-            Ok(_) => return invalid("it is of another region".to_owned()),
-            Err(error) => return invalid(error.to_string()),
-        };
+        let refused = |why: String| Error::Invalid(format!("{} refuses a snapshot: {why}", self.tag));
+        let (key, data) = SnapKey::with_data(snapshot).map_err(|error| refused(error.to_string()))?;
+        let pin = ctx.snap_manager.pin(&key).ok_or_else(|| refused("its file is not here".to_owned()))?;
+        match self.reserve_range(ctx, data.region.unwrap_or_default()) {
+            Ok(()) => Ok(Some(pin)),
+            Err(why) => {
+                pin.discard();
+                Err(refused(why))
+            }
+        }
+    }
+
+    /// Speaks for the range of a snapshot, or says why it cannot have it.
+    fn reserve_range(&self, ctx: &StoreContext, region: Region) -> std::result::Result<(), String> {
+        if region.id != self.region_id {
+            return Err(format!("it is of region {}", region.id));
+        }
         if find_peer_by_id(&region, self.peer_id()).is_none() {
-            return invalid("this peer is not in it".to_owned());
+            return Err("this peer is not in it".to_owned());
         }
         let mut meta = ctx.lock_meta();
         if let Some(other) = meta.overlapping(&region) {
-            return invalid(format!("region {} holds some of its keys", other.id));
+            return Err(format!("region {} holds some of its keys", other.id));
         }
-        meta.expect_snapshot(region.clone());
-        Ok(Some(region))
+        meta.expect_snapshot(region);
+        Ok(())
+    }
+
+    /// Raft has seen a snapshot: it begins the log behind it if it has taken it, and otherwise the snapshot's range is free again,
+    /// and its file goes.
+    pub fn on_snapshot_stepped(&mut self, ctx: &StoreContext, pin: SnapPin, first_index_before: u64) {
+        if self.raft_group.status().first_index == first_index_before {
+            log::debug!("{} does not need snapshot {:?}", self.tag, pin.key());
+            ctx.lock_meta().snapshot_done(self.region_id);
+            pin.discard();
+        } else if let Some(replaced) = self.incoming_snapshot.replace(pin) {
+            replaced.discard();
+        }
     }
 
     /// A snapshot has taken the place of the log, durably, and its data is being put in place.
@@ -93,6 +116,7 @@ impl Peer {
     }
 
     fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
+        self.incoming_snapshot = None;
         self.raft_group.advance_apply(self.get_store().applied_index());
         let registration = ApplyMsg::Registration(Box::new(self.registration()));
         if ctx.mailboxes.force_send_apply(self.region_id, registration).is_err() {

@@ -1,6 +1,5 @@
 //! Messages of other peers: which of them Raft gets to see.
 
-use proto::metapb::Region;
 use proto::raft_serverpb::RaftMessage;
 
 use crate::raftstore::context::StoreContext;
@@ -24,20 +23,20 @@ impl Peer {
             return;
         }
         let snapshot = match self.check_snapshot(ctx, &message) {
-            Ok(region) => region,
+            Ok(pin) => pin,
             Err(refusal) => return log::info!("{refusal}"),
         };
         if let Some(from) = message.from_peer.take() {
             self.peer_cache.insert(from.id, from);
         }
-        let index_before = self.raft_group.status().first_index;
+        let first_index_before = self.raft_group.status().first_index;
         if let Some(inner) = message.message.take()
             && let Err(error) = self.raft_group.step(inner)
         {
             log::debug!("{} drops a message: {error}", self.tag);
         }
-        if let Some(region) = snapshot {
-            self.on_snapshot_stepped(ctx, &region, index_before);
+        if let Some(pin) = snapshot {
+            self.on_snapshot_stepped(ctx, pin, first_index_before);
         }
     }
 
@@ -50,14 +49,5 @@ impl Peer {
             return false;
         }
         true
-    }
-
-    /// Raft has seen a snapshot. If it did not take it, the snapshot's range is free again.
-    fn on_snapshot_stepped(&mut self, ctx: &StoreContext, region: &Region, first_index_before: u64) {
-        // Raft's log begins behind a snapshot as soon as it has taken it.
-        if self.raft_group.status().first_index == first_index_before {
-            log::debug!("{} does not need the snapshot", self.tag);
-            ctx.lock_meta().snapshot_done(region.id);
-        }
     }
 }
