@@ -48,6 +48,7 @@ fn status(error: &Error) -> Status {
         Error::Invalid(why) => Status::invalid_argument(why),
         Error::Engine(why) => Status::unavailable(format!("the store stops: {why}")),
         Error::Region(error) => Status::unavailable(&error.message),
+        Error::Undetermined(_) => Status::unavailable(error.to_string()),
     }
 }
 
