@@ -7,18 +7,31 @@ use anyhow::{Context, Result};
 use kv::engine::{Cf, Engine, FjallEngine};
 use kv::storage::{Callback, Error, Modify, Reader, StandaloneStorage, Storage};
 use proto::kvrpcpb;
-use tokio::sync::watch;
+use proto::metapb::Store;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::server::Addresses;
 use crate::service::RaftStreams;
+use crate::space::Guarded;
 use crate::status::{Board, Identity};
+use crate::stopping::Stopping;
+
+/// Directory of the engine that holds users' data.
+pub const KV_DIR: &str = "kv";
 
 /// What is behind the requests.
 pub struct Backend {
     storage: Arc<dyn Storage>,
-    streams: Option<Arc<RaftStreams>>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// One engine, without Raft.
+    Standalone(Arc<dyn Engine>),
+    /// A store of a cluster.
+    Node(Box<Node>),
 }
 
 impl Backend {
@@ -30,13 +43,23 @@ impl Backend {
         config: &Config,
         addresses: &Addresses,
         board: Arc<Board>,
-        _metrics: Arc<Metrics>,
-        _stopping: watch::Receiver<bool>,
+        metrics: Arc<Metrics>,
+        stopping: Stopping,
     ) -> Result<Backend> {
-        if config.server.standalone {
-            return standalone(&config.server.path, addresses, board);
-        }
-        anyhow::bail!("not yet")
+        let (storage, kind) = if config.server.standalone {
+            let engine = open_engine(&config.server.path.join(KV_DIR), &Cf::ALL)?;
+            let (address, status_address) = (addresses.store.clone(), addresses.status.clone());
+            let store = Store { address, status_address, ..Store::default() };
+            board.set_identity(Identity { store, cluster_id: 0 });
+            let storage: Arc<dyn Storage> =
+                Arc::new(Blocking { storage: StandaloneStorage::new(engine.clone()), board: board.clone() });
+            (storage, Kind::Standalone(engine))
+        } else {
+            let node = Node::start(config, addresses, board.clone(), metrics, stopping.clone()).await?;
+            (node.storage(), Kind::Node(Box::new(node)))
+        };
+        let storage = Arc::new(Guarded::new(storage, &config.server, board, stopping));
+        Ok(Backend { storage, kind })
     }
 
     /// Where requests read and write.
@@ -46,36 +69,31 @@ impl Backend {
 
     /// Where other stores send to, if there are any.
     pub fn streams(&self) -> Option<Arc<RaftStreams>> {
-        self.streams.clone()
+        match &self.kind {
+            Kind::Standalone(_) => None,
+            Kind::Node(node) => Some(node.streams()),
+        }
     }
 
     /// Stops it. Writes are made safe only if `is_sound`.
     ///
     /// # Errors
     /// Data that could not be made safe.
-    pub async fn close(self, _is_sound: bool) -> Result<()> {
-        Ok(())
+    pub async fn close(self, is_sound: bool) -> Result<()> {
+        drop(self.storage);
+        let close = move || match self.kind {
+            Kind::Standalone(engine) if is_sound => engine.sync().context("the data may not be safe"),
+            Kind::Standalone(_) => Ok(()),
+            Kind::Node(node) => node.close(is_sound),
+        };
+        tokio::task::spawn_blocking(close).await?
     }
 }
 
-/// Directory of the engine that holds users' data.
-const KV_DIR: &str = "kv";
-
-fn standalone(path: &Path, addresses: &Addresses, board: Arc<Board>) -> Result<Backend> {
-    let engine = open_engine(&path.join(KV_DIR), &Cf::ALL)?;
-    let store = proto::metapb::Store {
-        address: addresses.store.clone(),
-        status_address: addresses.status.clone(),
-        ..proto::metapb::Store::default()
-    };
-    board.set_identity(Identity { store, cluster_id: 0 });
-    let storage = Arc::new(Blocking { storage: StandaloneStorage::new(engine), board });
-    Ok(Backend { storage, streams: None })
-}
-
-fn open_engine(path: &Path, cfs: &[Cf]) -> Result<Arc<dyn Engine>> {
-    let engine = FjallEngine::open(path, cfs).with_context(|| format!("cannot open {}", path.display()))?;
-    Ok(Arc::new(engine))
+/// Opens an engine. It waits for the disk, so not on a thread that serves others.
+pub(crate) fn open_engine(path: &Path, cfs: &[Cf]) -> Result<Arc<dyn Engine>> {
+    let opened = tokio::task::block_in_place(|| FjallEngine::open(path, cfs));
+    Ok(Arc::new(opened.with_context(|| format!("cannot open {}", path.display()))?))
 }
 
 /// A storage that waits for the disk, and stops the process when the disk fails.

@@ -62,12 +62,10 @@ pub struct ServerConfig {
     pub raft_queue_capacity: usize,
     /// Waits between attempts to reach a store that does not answer grow up to this, in milliseconds.
     pub reconnect_ms_max: u64,
-    /// Snapshots that may be sent at once.
-    pub snapshot_sends_max: usize,
-    /// Snapshots that may be received at once.
-    pub snapshot_receives_max: usize,
     /// Length of a piece of a snapshot on the wire, in bytes.
     pub snapshot_chunk_bytes: usize,
+    /// Writes are refused while the disk has less room than this, in bytes: a full disk stops a store for good.
+    pub reserve_bytes: u64,
     /// Open requests may finish for so long when the store is told to stop, in milliseconds.
     pub shutdown_grace_ms: u64,
 }
@@ -87,9 +85,8 @@ impl Default for ServerConfig {
             requests_per_connection_max: 1024,
             raft_queue_capacity: 8192,
             reconnect_ms_max: 1000,
-            snapshot_sends_max: 4,
-            snapshot_receives_max: 4,
             snapshot_chunk_bytes: 1 << 20,
+            reserve_bytes: 256 << 20,
             shutdown_grace_ms: 2000,
         }
     }
@@ -172,8 +169,6 @@ impl ServerConfig {
             ),
             ("raft_queue_capacity", self.raft_queue_capacity as u64, "no message would reach another store"),
             ("reconnect_ms_max", self.reconnect_ms_max, "a store that is down would be called all the time"),
-            ("snapshot_sends_max", self.snapshot_sends_max as u64, "no snapshot would ever leave"),
-            ("snapshot_receives_max", self.snapshot_receives_max as u64, "no snapshot would ever arrive"),
             ("snapshot_chunk_bytes", self.snapshot_chunk_bytes as u64, "a snapshot would never end"),
         ];
         let zeros = positive.iter().filter(|(_, value, _)| *value == 0);
@@ -252,7 +247,7 @@ mod tests {
         assert!(told.contains("raft_entry_bytes_max"), "{told}");
         let told = complaint(|config| config.server.loglevel = "loud".to_owned());
         assert!(told.contains("use error, warn, info, debug or trace"), "{told}");
-        let told = complaint(|config| config.server.snapshot_sends_max = 0);
-        assert!(told.contains("no snapshot would ever leave"), "{told}");
+        let told = complaint(|config| config.server.snapshot_chunk_bytes = 0);
+        assert!(told.contains("a snapshot would never end"), "{told}");
     }
 }

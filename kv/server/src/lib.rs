@@ -3,8 +3,10 @@
 //! | file | what it tells |
 //! |---|---|
 //! | [`config`] | what an operator can set |
-//! | [`server`] | what is started in which order, and how it stops |
+//! | [`server`], [`stopping`] | what is started in which order, and how it stops |
 //! | [`backend`] | what is behind the requests: one engine, or the raftstore |
+//! | [`node`], [`heartbeat`] | a store of a cluster: identity, first region, raftstore, news for the scheduler |
+//! | [`space`] | room on the disk |
 //! | [`service`] | the service `tikvpb.Tikv`: requests of clients, streams of other stores |
 //! | [`transport`] | messages and snapshots to other stores |
 //! | [`pd`], [`resolver`] | asking the scheduler |
@@ -17,10 +19,14 @@ pub mod backend;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod heartbeat;
 pub mod metrics;
+pub mod node;
 pub mod pd;
 pub mod resolver;
 pub mod server;
 pub mod service;
+pub mod space;
 pub mod status;
+pub mod stopping;
 pub mod transport;

@@ -16,7 +16,6 @@ use anyhow::{Context, Result, anyhow};
 use kv::service::RawService;
 use rpc::tikvpb::tikv_server::TikvServer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -26,6 +25,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::service::{OffThread, Service};
 use crate::status::{self, Board, SERVING, Status};
+use crate::stopping::{self, Stop, Stopping};
 
 /// HTTP/2 windows: a stream of raft messages, or of a snapshot, may have so much on its way.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -40,7 +40,7 @@ pub struct Running {
     pub status_addr: Option<SocketAddr>,
     /// What is known of it.
     pub board: Arc<Board>,
-    stop: watch::Sender<bool>,
+    stop: Stop,
     ended: JoinHandle<Result<()>>,
 }
 
@@ -53,7 +53,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let listener = bind(&config.server.addr, "addr").await?;
     let addr = listener.local_addr()?;
     let (board, metrics) = (Arc::new(Board::default()), Arc::new(Metrics::default()));
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = stopping::channel();
     let status_addr = serve_status(&config, &board, &metrics, stopping.clone()).await?;
     let addresses = Addresses {
         store: config.server.advertise_addr.clone().unwrap_or_else(|| addr.to_string()),
@@ -80,7 +80,7 @@ impl Running {
     /// # Errors
     /// What made the store stop before it was told to.
     pub async fn stop(self) -> Result<()> {
-        self.stop.send_replace(true);
+        self.stop.stop();
         self.ended.await?
     }
 
@@ -102,7 +102,7 @@ async fn serve_status(
     config: &Config,
     board: &Arc<Board>,
     metrics: &Arc<Metrics>,
-    mut stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Result<Option<SocketAddr>> {
     if config.server.status_addr.is_empty() {
         return Ok(None);
@@ -114,7 +114,7 @@ async fn serve_status(
     tokio::spawn(async move {
         tokio::select! {
             served = pages => log::warn!("the status page is gone: {served:?}"),
-            _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = stopping.wait() => {}
         }
     });
     Ok(Some(addr))
@@ -126,7 +126,7 @@ async fn serve(
     backend: Backend,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Result<()> {
     let storage = Arc::new(OffThread::new(backend.storage()));
     let timeout = Duration::from_millis(config.server.request_timeout_ms);
@@ -136,7 +136,7 @@ async fn serve(
         .max_encoding_message_size(usize::MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<TikvServer<Service>>().await;
-    let (end, mut ended) = watch::channel(false);
+    let (end, ended) = stopping::channel();
     let server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -144,15 +144,14 @@ async fn serve(
         .add_service(service)
         .add_service(health_service)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
-            // An error means that whoever could say so has gone.
-            let _ = ended.wait_for(|ended| *ended).await;
+            ended.wait().await;
         });
     let mut server = tokio::spawn(server);
     board.set_phase(SERVING);
     let outcome = wait_for_the_end(&mut server, &board, stopping).await;
     board.set_phase("stopping");
     health.set_not_serving::<TikvServer<Service>>().await;
-    end.send_replace(true);
+    end.stop();
     let grace = Duration::from_millis(config.server.shutdown_grace_ms);
     if outcome.is_ok() && tokio::time::timeout(grace, &mut server).await.is_err() {
         log::warn!("requests are still open after {} ms", grace.as_millis());
@@ -167,10 +166,10 @@ async fn serve(
 async fn wait_for_the_end(
     server: &mut JoinHandle<Result<(), tonic::transport::Error>>,
     board: &Board,
-    mut stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Result<()> {
     tokio::select! {
-        _ = stopping.wait_for(|stopping| *stopping) => Ok(()),
+        () = stopping.wait() => Ok(()),
         reason = board.failed() => Err(anyhow!("the store cannot go on: {reason}")),
         served = server => Err(anyhow!("the gRPC server ended: {served:?}")),
     }

@@ -30,8 +30,8 @@ pub const FORMAT_VERSION: u32 = 1;
 /// [`Error::Corrupt`] if the databases belong to different stores, were written in another format, or hold data without an
 /// identity; the engine's.
 pub fn check_store_ident(engines: &Engines) -> Result<Option<StoreIdent>> {
-    let in_raftdb = load_ident(&*engines.raft, "raftdb")?;
-    let in_kvdb = load_ident(&*engines.kv, "kvdb")?;
+    let in_raftdb = load_ident(&*engines.raft, "raftdb", &[Cf::Raft])?;
+    let in_kvdb = load_ident(&*engines.kv, "kvdb", &Cf::ALL)?;
     match (in_raftdb, in_kvdb) {
         (Some(raft), Some(kv)) if raft != kv => {
             Err(Error::Corrupt(format!("raftdb is of {}, kvdb of {}", named(&raft), named(&kv))))
@@ -119,9 +119,9 @@ pub fn undo_prepare_bootstrap(engines: &Engines, region_id: RegionId) -> Result<
     Ok(write_and_sync(&*engines.raft, writes.raft)?)
 }
 
-fn load_ident(db: &dyn Engine, name: &str) -> Result<Option<StoreIdent>> {
+fn load_ident(db: &dyn Engine, name: &str, cfs: &[Cf]) -> Result<Option<StoreIdent>> {
     let Some(ident) = states::load_store_ident(db)? else {
-        if is_empty(db)? {
+        if is_empty(db, cfs)? {
             return Ok(None);
         }
         return Err(Error::Corrupt(format!("{name} holds data, but no identity: it belongs to no store")));
@@ -135,8 +135,8 @@ fn load_ident(db: &dyn Engine, name: &str) -> Result<Option<StoreIdent>> {
     }
 }
 
-fn is_empty(db: &dyn Read) -> engine::Result<bool> {
-    for cf in Cf::ALL {
+fn is_empty(db: &dyn Read, cfs: &[Cf]) -> engine::Result<bool> {
+    for &cf in cfs {
         if let Some(pair) = db.range(cf, Bound::Unbounded, Bound::Unbounded)?.next() {
             pair?;
             return Ok(false);

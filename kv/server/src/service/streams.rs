@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use kv::snap::SnapManager;
 use proto::raft_serverpb::{Done, RaftMessage, SnapshotChunk};
-use tokio::sync::watch;
 use tonic::{Response, Status, Streaming};
 
 use crate::metrics::Metrics;
+use crate::stopping::Stopping;
 use crate::transport::{RaftInbox, check_message, receive_snapshot};
 
 /// Pauses while a mailbox is full, before its message is dropped.
@@ -22,7 +22,7 @@ pub struct RaftStreams {
     inbox: Arc<dyn RaftInbox>,
     snapshots: SnapManager,
     metrics: Arc<Metrics>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl RaftStreams {
@@ -32,7 +32,7 @@ impl RaftStreams {
         inbox: Arc<dyn RaftInbox>,
         snapshots: SnapManager,
         metrics: Arc<Metrics>,
-        stopping: watch::Receiver<bool>,
+        stopping: Stopping,
     ) -> RaftStreams {
         RaftStreams { store_id, inbox, snapshots, metrics, stopping }
     }
@@ -43,11 +43,10 @@ impl RaftStreams {
     /// # Errors
     /// `FailedPrecondition` for a message for another store, `InvalidArgument` for one that makes no sense.
     pub(super) async fn raft(&self, mut messages: Streaming<RaftMessage>) -> Result<Response<Done>, Status> {
-        let mut stopping = self.stopping.clone();
         loop {
             let message = tokio::select! {
                 message = messages.message() => message?,
-                _ = stopping.wait_for(|stopping| *stopping) => {
+                () = self.stopping.wait() => {
                     return Err(Status::unavailable(format!("store {} stops", self.store_id)));
                 }
             };

@@ -1,5 +1,9 @@
 //! What the tests of the server share.
 
+#![allow(dead_code)]
+
+pub mod cluster;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
