@@ -111,7 +111,9 @@ impl SnapFile for File {
 
 /// Files in memory. What it holds is lost with the process.
 #[derive(Clone, Debug, Default)]
-pub struct MemFiles(Arc<Mutex<BTreeMap<String, Arc<Mutex<Vec<u8>>>>>>);
+pub struct MemFiles(Arc<Mutex<BTreeMap<String, Contents>>>);
+
+type Contents = Arc<Mutex<Vec<u8>>>;
 
 impl MemFiles {
     /// What a file holds; `None` if there is none.
@@ -124,7 +126,7 @@ impl MemFiles {
         self.files().insert(name.to_owned(), Arc::new(Mutex::new(contents)));
     }
 
-    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mutex<Vec<u8>>>>> {
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Contents>> {
         lock(&self.0)
     }
 }
@@ -158,7 +160,7 @@ impl SnapFiles for MemFiles {
     }
 }
 
-struct MemFile(Arc<Mutex<Vec<u8>>>);
+struct MemFile(Contents);
 
 impl SnapFile for MemFile {
     fn append(&mut self, data: &[u8]) -> io::Result<()> {

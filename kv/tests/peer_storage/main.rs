@@ -1,0 +1,11 @@
+//! Peer storage and the workers that belong to it, on a disk that can lose its power: what is written when, what survives, and
+//! what a peer makes of what it finds.
+
+mod disk;
+mod init;
+mod log;
+mod model;
+mod node;
+mod power;
+mod snapshot;
+mod worker;
