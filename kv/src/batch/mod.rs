@@ -76,3 +76,6 @@ pub fn create<N: Fsm, C: Fsm>(control: Box<C>, config: &BatchConfig) -> (Router<
     let router = Router::new(control, config.control_capacity);
     (router.clone(), BatchSystem { router, config: *config })
 }
+
+#[cfg(test)]
+mod tests;
