@@ -1,6 +1,6 @@
 # Targets of the reference tree: making the course, and testing it.
 
-.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak soak-store bench-raft
+.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak soak-store bench-raft bench-kv proof
 
 help-staff:
 	@echo ''
@@ -12,6 +12,8 @@ help-staff:
 	@echo '  make soak                 300,000 simulated runs of the Raft core; resumable'
 	@echo '  make soak-store           50,000 simulated runs of whole clusters; resumable'
 	@echo '  make bench-raft           our core against raft-rs'
+	@echo '  make bench-kv             our store against etcd; FLAGS=--help for its options'
+	@echo '  make proof                threads and locks of the store under a model checker'
 
 lab:
 	@$(if $(and $(FROM),$(OUT)),,echo 'make lab needs FROM=part and OUT=dir' && false;) $(LAB) stamp --from $(FROM) '$(OUT)'
@@ -21,6 +23,7 @@ verify:
 	cargo clippy -q --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc -q --workspace --no-deps
 	cargo test -q --workspace
+	$(PROOF)
 	$(LAB) check
 	cargo run -q -p book
 
@@ -52,5 +55,16 @@ BENCH_BUILD := -q --release --manifest-path $(BENCH)/Cargo.toml --target-dir $(B
 bench-raft:
 	cargo build $(BENCH_BUILD) -p protoc
 	PROTOC='$(CURDIR)/$(BENCH)/target/release/protoc' cargo run $(BENCH_BUILD) -p bench-raft
+
+# Servers are built as they are shipped. DATA=dir chooses the disk.
+bench-kv:
+	cargo build -q --release -p tinykv-server -p tinyscheduler-server
+	cargo run -q --release --manifest-path tests/bench-kv/Cargo.toml --target-dir tests/bench-kv/target -- $(if $(DATA),--data '$(DATA)') $(FLAGS)
+
+# The batch system and its threads, step by step in every order that shuttle thinks of.
+PROOF := cargo test -q -p tinykv-kv --lib --features shuttle proof
+
+proof:
+	$(PROOF)
 
 test: verify checkpoints bugs-shard

@@ -53,3 +53,6 @@ impl<T> Scheduler<T> {
         self.0.push(task)
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests;

@@ -1,4 +1,4 @@
-//! The thread driver under a model checker: `cargo test -p tinykv-kv --features shuttle proof`.
+//! The thread driver under a model checker: `make proof`.
 //!
 //! The checker decides at every lock, wait and thread start who runs next. It finds a lost wake-up as a deadlock, since then
 //! everybody waits; a lost or doubled message shows in the counts. An FSM in two places does not compile: there is one `Box`.
@@ -15,7 +15,7 @@ use crate::batch::mailbox::BasicMailbox;
 use crate::batch::{Address, BatchConfig, Fsm, PollHandler, Router, Threads, create};
 
 /// Random runs for each test.
-const RUNS: usize = 3000;
+const RUNS: usize = 2000;
 /// Bound of exhaustive search.
 const EXHAUSTIVE_RUNS: usize = 100_000;
 
@@ -209,6 +209,21 @@ fn a_new_owner_survives_the_old_one() {
         threads.shutdown();
     };
     shuttle::check_random(succession, RUNS);
+}
+
+/// The first message of an FSM is the one that it is registered with, however fast others are.
+#[test]
+fn the_chosen_message_is_the_first() {
+    let registration = || {
+        let (router, threads, ledger) = start(1, CONFIG);
+        let other = router.clone();
+        let sender = thread::spawn(move || (0..3).any(|_| other.send(1, Order::Number(1)).is_ok()));
+        router.register_with(1, Puppet::normal(1), 9, Order::Number(0));
+        let total = 1 + usize::from(sender.join().unwrap());
+        assert_eq!(ledger.wait_for(total)[0], (Address::Normal(1), 0));
+        threads.shutdown();
+    };
+    shuttle::check_random(registration, RUNS);
 }
 
 /// Two pollers never work on the same FSM: if they did, they would meet in its handler.

@@ -121,6 +121,19 @@ fn a_new_fsm_at_an_old_address_is_not_mistaken_for_the_old_one() {
 }
 
 #[test]
+fn an_old_owner_leaves_even_if_it_has_more_to_do() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (router, mut poller) = single(8, 8);
+    router.register(1, Puppet::counted(1, &dropped), 9);
+    router.send(1, Order::Busy(1, 1000)).unwrap();
+    assert_eq!(poller.step(), [(A, vec![1])]);
+    router.register(1, Puppet::normal(1), 9);
+    poller.step();
+    assert_eq!(count(&dropped), 1);
+    assert_eq!(router.addresses(), [1]);
+}
+
+#[test]
 fn the_first_message_can_be_chosen() {
     let (router, mut poller) = single(8, 8);
     router.register_with(1, Puppet::normal(1), 9, Order::Number(1));
@@ -241,14 +254,15 @@ fn after_a_shutdown_nothing_is_left() {
     for id in [1, 2] {
         router.send(id, Order::Token(token(&messages))).unwrap();
     }
+    router.send_control(Order::Token(token(&messages))).unwrap();
     router.shutdown();
-    assert_eq!((count(&messages), count(&fsms)), (1, 3));
+    assert_eq!((count(&messages), count(&fsms)), (2, 3));
     drop(poller);
-    assert_eq!((count(&messages), count(&fsms)), (2, 4));
+    assert_eq!((count(&messages), count(&fsms)), (3, 4));
     assert!(router.send(1, Order::Stop).is_err() && router.send_control(Order::Stop).is_err());
     router.register(5, Puppet::counted(5, &fsms), 9);
     router.register_with(5, Puppet::counted(5, &fsms), 9, Order::Token(token(&messages)));
-    assert_eq!((count(&messages), count(&fsms)), (3, 6));
+    assert_eq!((count(&messages), count(&fsms)), (4, 6));
     assert!(router.addresses().is_empty());
 }
 

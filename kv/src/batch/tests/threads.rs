@@ -172,7 +172,7 @@ impl Roads {
                 continue;
             }
             walker.state = walker.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            // Some places are busier than others, and one step in 16 goes over the control FSM.
+            // Four places are much busier than the others.
             let draw = walker.state >> 33;
             let target = if draw.is_multiple_of(8) { draw / 8 % 4 } else { draw / 8 % PLACES };
             let ticket = place.sent.entry(target).or_default();
