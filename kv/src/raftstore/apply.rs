@@ -143,10 +143,12 @@ impl ApplyContext {
     /// neither; what it takes away is applied again from the Raft log, which is synced before entries are handed over, and
     /// which is not shortened before kvdb is synced. So an answer that was given stays true.
     ///
-    /// After a failed write nothing is answered or told: the store stops.
+    /// After a failed write nothing is answered or told: the store stops. In a store that has stopped nothing is written either, as
+    /// an entry may have been left half done.
     pub fn write(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         if !batch.is_empty()
+            && !self.store.fatal.is_stopped()
             && let Err(error) = self.store.engines.kv.write(batch)
         {
             self.store.fatal.stop(format!("applied entries could not be written: {error}"));

@@ -47,8 +47,8 @@ pub struct Peer {
     /// Its snapshot is being installed; the rest of it waits for that.
     pub held: Option<Held>,
 
-    /// Keeps the file of the snapshot that Raft has taken, until it is installed.
-    pub incoming_snapshot: Option<SnapPin>,
+    /// Keep the files of the snapshots that Raft has taken, until they are installed.
+    pub incoming_snapshots: Vec<SnapPin>,
 
     // ---- commands ----
     /// Proposed in this round, and on their way to the apply side.
@@ -103,7 +103,7 @@ impl Peer {
             writing: None,
             postponed: None,
             held: None,
-            incoming_snapshot: None,
+            incoming_snapshots: Vec::new(),
             apply_proposals: Vec::new(),
             pending_reads: PendingReads::default(),
             lease: LeaseGuard::new(&ctx.config),

@@ -50,19 +50,14 @@ impl PendingProposals {
     /// proves overwritten. Every callback is handed out once; those that may still be applied stay.
     pub fn resolve(&mut self, index: u64, term: u64) -> Resolved {
         let mut resolved = Resolved::default();
-        while let Some(head) = self.waiting.front() {
-            // Terms never fall along a log: behind an entry of `term` there is none of an earlier one any more.
-            let overwritten = head.term < term || (head.term == term && head.index < index);
-            let found = head.term == term && head.index == index;
-            if !overwritten && !found {
-                break;
-            }
-            let callback = self.waiting.pop_front().map(|head| head.callback);
-            if found {
-                resolved.found = callback;
-                break;
-            }
-            resolved.stale.extend(callback);
+        // Terms never fall along a log: behind an entry of `term` there is none of an earlier one any more.
+        while let Some(overwritten) = self.waiting.pop_front_if(|head| head.term < term) {
+            resolved.stale.push(overwritten.callback);
+        }
+        let found = self.waiting.pop_front_if(|head| (head.term, head.index) == (term, index));
+        resolved.found = found.map(|proposal| proposal.callback);
+        if let Some(next) = self.waiting.front() {
+            assert!((next.term, next.index) > (term, index), "entry {index}@{term} passed over {next:?}");
         }
         resolved
     }
@@ -89,5 +84,91 @@ impl PendingProposals {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raftstore::cmd_resp;
+    use std::sync::{Arc, Mutex};
+
+    /// Proposals whose answers are collected: the name of each, and whether it was answered or dropped.
+    #[derive(Default)]
+    struct Fixture {
+        pending: PendingProposals,
+        ended: Arc<Mutex<Vec<(&'static str, bool)>>>,
+    }
+
+    impl Fixture {
+        fn with(proposals: &[(&'static str, u64, u64)]) -> Fixture {
+            let mut fixture = Fixture::default();
+            for &(name, index, term) in proposals {
+                let ended = fixture.ended.clone();
+                let callback =
+                    Callback::new(move |result| ended.lock().unwrap().push((name, result.is_ok())));
+                fixture.pending.push(Proposal { index, term, callback });
+            }
+            fixture
+        }
+
+        /// Who is found, and who is stale, when an entry is applied.
+        fn apply(&mut self, index: u64, term: u64) -> (Vec<&'static str>, Vec<&'static str>) {
+            let resolved = self.pending.resolve(index, term);
+            let found = self.answered(resolved.found.into_iter().collect());
+            (found, self.answered(resolved.stale))
+        }
+
+        fn answered(&self, callbacks: Vec<Callback>) -> Vec<&'static str> {
+            self.ended.lock().unwrap().clear();
+            callbacks.into_iter().for_each(|callback| callback.respond(cmd_resp::new_response(vec![], 0)));
+            self.ended.lock().unwrap().drain(..).map(|(name, _)| name).collect()
+        }
+    }
+
+    #[test]
+    fn an_entry_answers_the_proposal_at_its_index_and_term() {
+        let mut fixture = Fixture::with(&[("a", 6, 6), ("b", 8, 6)]);
+        assert_eq!(fixture.apply(6, 6), (vec!["a"], vec![]));
+        assert_eq!(fixture.apply(7, 6), (vec![], vec![]), "somebody else's");
+        assert_eq!(fixture.apply(8, 6), (vec!["b"], vec![]));
+        assert!(fixture.pending.is_empty());
+    }
+
+    #[test]
+    fn an_entry_of_a_later_term_proves_all_earlier_ones_overwritten() {
+        let mut fixture = Fixture::with(&[("a", 6, 6), ("b", 7, 6), ("c", 9, 8)]);
+        assert_eq!(fixture.apply(6, 7), (vec![], vec!["a", "b"]));
+        assert_eq!(fixture.pending.len(), 1);
+        assert_eq!(fixture.apply(9, 8), (vec!["c"], vec![]));
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_term_at_the_same_index_answers_nobody() {
+        // This peer proposed in term 6, and then the entry of term 5 came to stand there.
+        let mut fixture = Fixture::with(&[("a", 9, 6)]);
+        assert_eq!(fixture.apply(7, 5), (vec![], vec![]));
+        assert_eq!(fixture.apply(8, 7), (vec![], vec!["a"]));
+    }
+
+    #[test]
+    fn both_at_once_when_a_leader_returns() {
+        let mut fixture = Fixture::with(&[("old", 9, 6), ("new", 8, 8)]);
+        assert_eq!(fixture.apply(7, 6), (vec![], vec![]));
+        assert_eq!(fixture.apply(8, 8), (vec!["new"], vec!["old"]));
+    }
+
+    #[test]
+    fn a_snapshot_takes_out_what_it_covers() {
+        let mut fixture = Fixture::with(&[("a", 6, 6), ("b", 9, 6), ("c", 8, 8)]);
+        let covered = fixture.pending.take_covered(8);
+        assert_eq!(fixture.answered(covered), ["a", "c"]);
+        assert_eq!(fixture.pending.len(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "behind")]
+    fn proposals_come_in_order() {
+        Fixture::with(&[("a", 6, 6), ("b", 6, 6)]);
     }
 }

@@ -169,3 +169,53 @@ impl Apply {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: fn() -> RaftStoreConfig = || RaftStoreConfig {
+        raft_log_gc_threshold: 10,
+        raft_log_gc_count_limit: 100,
+        raft_log_gc_bytes_limit: 1000,
+        ..RaftStoreConfig::default()
+    };
+
+    fn decide(first_index: u64, replicated_index: u64, applied_index: u64, bytes: u64) -> Option<u64> {
+        compact_index(&LogExtent { first_index, replicated_index, applied_index, bytes }, &CONFIG())
+    }
+
+    #[test]
+    fn a_short_log_stays() {
+        assert_eq!(decide(6, 16, 20, 0), None, "ten entries are not more than ten");
+        assert_eq!(decide(6, 0, 20, 0), None, "nothing is known of one peer");
+        assert_eq!(decide(6, 3, 20, 0), None, "one peer needs a snapshot anyway");
+        assert_eq!(decide(1, 0, 0, 0), None, "nothing is applied");
+        assert_eq!(decide(1, 0, 0, 5000), None);
+    }
+
+    #[test]
+    fn what_all_hold_goes_but_for_one_entry() {
+        assert_eq!(decide(6, 17, 20, 0), Some(16));
+    }
+
+    #[test]
+    fn nothing_goes_that_is_not_applied_here() {
+        assert_eq!(decide(6, 50, 20, 0), Some(19));
+        assert_eq!(decide(6, 50, 7, 0), Some(6));
+        assert_eq!(decide(6, 50, 6, 0), None);
+    }
+
+    #[test]
+    fn a_long_log_goes_whoever_needs_it() {
+        assert_eq!(decide(6, 6, 105, 0), None);
+        assert_eq!(decide(6, 6, 106, 0), Some(105));
+        assert_eq!(decide(6, 0, 106, 0), Some(105));
+    }
+
+    #[test]
+    fn a_big_log_goes_whoever_needs_it() {
+        assert_eq!(decide(6, 6, 20, 999), None);
+        assert_eq!(decide(6, 6, 20, 1000), Some(19));
+    }
+}

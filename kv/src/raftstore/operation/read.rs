@@ -249,3 +249,48 @@ impl LeaseGuard {
             && self.ticks.front().is_some_and(|first| now.since(*first) <= self.limit_micros)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> LeaseGuard {
+        // Raft's lease is 7 ticks long, the limit 9 ticks.
+        LeaseGuard::new(&RaftStoreConfig {
+            raft_election_timeout_ticks: 10,
+            raft_base_tick_ms: 100,
+            ..RaftStoreConfig::default()
+        })
+    }
+
+    fn at(millis: u64) -> Micros {
+        Micros(0).plus_millis(millis)
+    }
+
+    #[test]
+    fn a_lease_is_trusted_once_enough_ticks_were_seen_and_while_they_keep_coming() {
+        let mut guard = guard();
+        for tick in 0..6 {
+            guard.on_tick(at(tick * 100));
+        }
+        assert!(!guard.is_trusted(at(510)));
+        guard.on_tick(at(600));
+        assert!(guard.is_trusted(at(610)));
+        assert!(guard.is_trusted(at(900)));
+        assert!(!guard.is_trusted(at(901)), "the process stood still");
+    }
+
+    #[test]
+    fn late_ticks_do_not_bring_back_the_trust() {
+        let mut guard = guard();
+        for tick in 0..7 {
+            guard.on_tick(at(tick * 100));
+        }
+        for _ in 0..6 {
+            guard.on_tick(at(5000));
+            assert!(!guard.is_trusted(at(5001)), "the lease may be from before the pause");
+        }
+        guard.on_tick(at(5000));
+        assert!(guard.is_trusted(at(5001)), "all ticks of the lease are from after it");
+    }
+}

@@ -88,12 +88,15 @@ impl Peer {
     /// Raft has seen a snapshot: it begins the log behind it if it has taken it, and otherwise the snapshot's range is free again,
     /// and its file goes.
     pub fn on_snapshot_stepped(&mut self, ctx: &StoreContext, pin: SnapPin, first_index_before: u64) {
-        if self.raft_group.status().first_index == first_index_before {
-            log::debug!("{} does not need snapshot {:?}", self.tag, pin.key());
+        if self.raft_group.status().first_index != first_index_before {
+            // Raft may take another one before this one is installed. Then this one may be in a `Ready` already, or not.
+            self.incoming_snapshots.push(pin);
+            return;
+        }
+        log::debug!("{} does not need snapshot {:?}", self.tag, pin.key());
+        pin.discard();
+        if self.incoming_snapshots.is_empty() {
             ctx.lock_meta().snapshot_done(self.region_id);
-            pin.discard();
-        } else if let Some(replaced) = self.incoming_snapshot.replace(pin) {
-            replaced.discard();
         }
     }
 
@@ -116,8 +119,13 @@ impl Peer {
     }
 
     fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
-        self.incoming_snapshot = None;
-        self.raft_group.advance_apply(self.get_store().applied_index());
+        let installed = self.get_store().applied_index();
+        self.raft_group.advance_apply(installed);
+        let (over, still) = std::mem::take(&mut self.incoming_snapshots)
+            .into_iter()
+            .partition(|pin| pin.key().index <= installed);
+        self.incoming_snapshots = still;
+        Vec::into_iter(over).for_each(SnapPin::discard);
         let registration = ApplyMsg::Registration(Box::new(self.registration()));
         if ctx.mailboxes.force_send_apply(self.region_id, registration).is_err() {
             log::debug!("{} has no apply side any more", self.tag);
