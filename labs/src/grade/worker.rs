@@ -41,12 +41,15 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes printed.
     pub output: u64,
+    /// Length of the longest file, in bytes. A database on disk gives its journal 64 MiB at once.
+    pub file: u64,
 }
 
 impl Limits {
     /// The limits of a process that should be done after `time` on a machine of its own.
     pub fn lasting(time: Duration) -> Limits {
-        Limits { cpu: time, wall: time * 3 + Duration::from_secs(5), memory: 4 << 30, output: 16 << 20 }
+        let wall = time * 3 + Duration::from_secs(5);
+        Limits { cpu: time, wall, memory: 4 << 30, output: 16 << 20, file: 128 << 20 }
     }
 }
 
@@ -156,7 +159,7 @@ fn confine(pid: Pid, limits: Limits) {
     set(Resource::Cpu, seconds, seconds + 1);
     set(Resource::As, limits.memory, limits.memory);
     set(Resource::Core, 0, 0);
-    set(Resource::Fsize, limits.output, limits.output);
+    set(Resource::Fsize, limits.file, limits.file);
 }
 
 /// Other systems have no call that limits another process: there the clock alone watches.
