@@ -1,5 +1,8 @@
 //! Snapshot files: format, damage, transfer, and which of them may go when.
 
+// Everything here is test code, helpers included.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
