@@ -1,5 +1,7 @@
 //! A cluster in one process: real stores on memory engines, stepped by hand, wired by lists.
 
+pub mod apply;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
