@@ -1,6 +1,7 @@
 //! A cluster in one process: real stores on memory engines, stepped by hand, wired by lists.
 
 pub mod apply;
+pub mod traced;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -28,11 +29,16 @@ const ROUNDS_MAX: usize = 20_000;
 
 /// Messages that have been sent and not been delivered.
 #[derive(Default)]
-struct Wire(Mutex<Vec<RaftMessage>>);
+pub struct Wire {
+    waiting: Mutex<Vec<RaftMessage>>,
+    /// Told of each message.
+    pub log: traced::Log,
+}
 
 impl Transport for Wire {
     fn send(&self, message: RaftMessage) {
-        self.0.lock().unwrap().push(message);
+        self.log.add(message.from_peer.unwrap().store_id, "send");
+        self.waiting.lock().unwrap().push(message);
     }
 }
 
@@ -95,9 +101,20 @@ pub fn first_region(stores: u64) -> Region {
 
 impl Cluster {
     pub fn new(stores: u64, config: RaftStoreConfig) -> Cluster {
+        let memory = |_| Engines { raft: Arc::new(MemEngine::new()), kv: Arc::new(MemEngine::new()) };
+        Cluster::on(stores, config, Arc::default(), memory)
+    }
+
+    /// A cluster on these engines, and this wire.
+    pub fn on(
+        stores: u64,
+        config: RaftStoreConfig,
+        wire: Arc<Wire>,
+        mut engines: impl FnMut(u64) -> Engines,
+    ) -> Cluster {
         let mut cluster = Cluster {
             nodes: BTreeMap::new(),
-            wire: Arc::default(),
+            wire,
             clock: Arc::default(),
             config,
             now: 0,
@@ -105,7 +122,7 @@ impl Cluster {
             snapshots_delivered: 0,
         };
         for id in 1..=stores {
-            let engines = Engines { raft: Arc::new(MemEngine::new()), kv: Arc::new(MemEngine::new()) };
+            let engines = engines(id);
             bootstrap_store(&engines, 1, id).unwrap();
             prepare_bootstrap(&engines, &first_region(stores)).unwrap();
             clear_prepare_bootstrap(&engines).unwrap();
@@ -156,7 +173,7 @@ impl Cluster {
                 busy = true;
             }
         }
-        let messages = std::mem::take(&mut *self.wire.0.lock().unwrap());
+        let messages = std::mem::take(&mut *self.wire.waiting.lock().unwrap());
         busy |= !messages.is_empty();
         messages.into_iter().for_each(|message| self.deliver(message));
         busy
@@ -197,8 +214,14 @@ impl Cluster {
         receiving.finish().is_ok()
     }
 
-    /// One base tick for everybody.
+    /// One base tick for everybody, and all that follows.
     pub fn tick(&mut self) {
+        self.tick_only();
+        self.settle();
+    }
+
+    /// One base tick for everybody, which nobody has noticed yet.
+    pub fn tick_only(&mut self) {
         self.now += self.config.raft_base_tick_ms * 1000;
         self.clock.set(Micros(self.now));
         for node in self.nodes.values() {
@@ -206,7 +229,6 @@ impl Cluster {
                 store.router().tick();
             }
         }
-        self.settle();
     }
 
     /// Ticks until `done`.
