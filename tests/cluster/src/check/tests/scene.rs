@@ -103,7 +103,9 @@ impl Scene {
     pub fn append(&mut self, store: u64, entries: &[Entry], (term, vote): (u64, u64)) {
         let mut batch = WriteBatch::new();
         put_entries(&mut batch, entries);
-        put_state(&mut batch, (term, vote, INIT), entries.last().unwrap().index);
+        let state = states::load_raft_state(&*self.engines[&store].raft, REGION).unwrap();
+        let commit = state.and_then(|state| state.hard_state).map_or(INIT, |state| state.commit);
+        put_state(&mut batch, (term, vote, commit), entries.last().unwrap().index);
         self.write(store, Db::Raft, batch);
     }
 
