@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Where the rules stand.
-const RULES: [&str; 2] = ["tests/raft/src/check/rules.rs", "tests/raft/src/sim/laws.rs"];
+const RULES: [&str; 3] =
+    ["tests/raft/src/check/rules.rs", "tests/raft/src/sim/laws.rs", "tests/cluster/src/check/rules.rs"];
 
 /// One section for each rule.
 pub fn sections(root: &Path) -> Result<String> {

@@ -73,7 +73,7 @@ rules! {
         why "after a crash the store has to install it again; without the file it can never start"
     ANSWERED_ONCE "S12" Contract "invariant" "handout 2B, callbacks" "every command is answered exactly once"
         promised "every command that a running store takes is answered: with its result, or with an error that says what the client \
-                  can do"
+                  can do; only if a snapshot has taken the place of its entry the outcome may be left open"
         why "a client whose command is forgotten waits for ever, and cannot know whether it took effect"
     ANSWER_TRUE "S13" Safety "invariant" "handout 2B, callbacks" "an answer tells the truth about its own command"
         promised "success is answered only when the very command, found by index *and* term, has been committed and applied on this \

@@ -57,6 +57,8 @@ pub struct Store {
     pub durable_kv: BTreeMap<u64, States>,
     /// Snapshot files that are being read, and how often.
     pub open_files: BTreeMap<SnapshotFile, u32>,
+    /// When each region last began to install a snapshot.
+    pub installed: BTreeMap<u64, Micros>,
     /// What each peer showed last since the start.
     pub peers: BTreeMap<u64, ::raft::Status>,
 }

@@ -57,6 +57,8 @@ pub fn on_write(world: &mut World, case: &Case<'_>) -> Verdict {
 
 fn begun(world: &mut World, case: &Case<'_>) -> Verdict {
     let Case { store, region_id, old, new, .. } = *case;
+    let now = world.now;
+    world.store(store).installed.insert(region_id, now);
     let (applied, truncated) = (new.applied(), new.truncated());
     let told = |what: &str| {
         format!(

@@ -27,6 +27,9 @@ mod known_bad;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use brute::execute;
+
 use super::history::{DataKey, History, Operation};
 use prepare::Component;
 use search::Found;

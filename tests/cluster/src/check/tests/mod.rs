@@ -3,6 +3,7 @@
 mod answers;
 mod applying;
 mod disk;
+mod histories;
 mod messages;
 mod scene;
 mod snapshots;

@@ -204,3 +204,16 @@ fn a_file_is_not_deleted_while_it_is_read() {
     scene.checker.on_snapshot_file(1, file, FileEvent::Deleted);
     scene.broken("S11", 1);
 }
+
+#[test]
+fn a_command_that_a_snapshot_covers_may_end_unknown() {
+    let mut scene = behind();
+    scene.command(3, &put(9, "k", "z"));
+    begin(&mut scene);
+    scene.drop_callback(3, 9);
+    scene.fine();
+    scene.checker.on_time(1);
+    scene.command(3, &put(10, "k", "z"));
+    scene.drop_callback(3, 10);
+    scene.broken("S12", 3);
+}
