@@ -10,7 +10,7 @@ HOW := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(BASE)
 PARTS := project1 project2aa project2ab project2ac project2a project2b project2c-raft project2c-store project2c \
          project2 project3a
 
-.PHONY: help course $(PARTS) fixcheck docs fix test
+.PHONY: help course $(PARTS) fixcheck demo docs fix test
 
 help:
 	@echo 'The course:'
@@ -30,6 +30,9 @@ help:
 	@echo 'How to run a part: TEST=name  SEEDS=n  SEED=s  PLAN=file  TRACE=1  JSON=file'
 	@echo '  make fixcheck PLAN=file   a saved failure under 300 other noise seeds: is the bug really gone?'
 	@echo ''
+	@echo 'The system:'
+	@echo '  make demo                 a cluster on this machine that loses its leader, to play with until Ctrl-C; ONCE=1 ends it'
+	@echo ''
 	@echo 'The tree:'
 	@echo '  make test                 everything that must pass'
 	@echo '  make fix                  format the code, and apply what the compiler suggests'
@@ -41,6 +44,10 @@ course $(PARTS):
 
 fixcheck:
 	@$(if $(PLAN),,echo 'make fixcheck needs PLAN=failures/….json' && false;) $(LAB) fixcheck '$(PLAN)'
+
+demo:
+	@cargo build -q -p tinykv-server -p tinyscheduler-server --bins
+	@ONCE='$(ONCE)' cargo run -q -p tinykv-server --bin tinykv-demo
 
 docs:
 	cargo run -q -p book

@@ -11,6 +11,8 @@
 //! | [`transport`] | messages and snapshots to other stores |
 //! | [`pd`], [`resolver`] | asking the scheduler |
 //! | [`status`], [`metrics`] | looking at a store from outside |
+//! | [`local`] | a cluster of processes on this machine |
+//! | [`inspect`] | a stopped store's directory in words |
 //! | [`client`] | a client that follows regions and leaders |
 //!
 //! Everything that decides lies in the package `tinykv-kv`; this one only connects it to sockets, files, clocks and signals.
@@ -20,6 +22,8 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod heartbeat;
+pub mod inspect;
+pub mod local;
 pub mod metrics;
 pub mod node;
 pub mod pd;

@@ -47,9 +47,6 @@ fn status(error: &Error) -> Status {
     match error {
         Error::Invalid(why) => Status::invalid_argument(why),
         Error::Engine(why) => Status::unavailable(format!("the store stops: {why}")),
-        Error::Undetermined(why) => {
-            Status::unavailable(format!("whether a write took effect is unknown: {why}"))
-        }
         Error::Region(error) => Status::unavailable(&error.message),
         Error::Undetermined(_) => Status::unavailable(error.to_string()),
     }

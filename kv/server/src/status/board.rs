@@ -111,7 +111,7 @@ impl Board {
         events.push_back(Event { at: SystemTime::now(), text });
     }
 
-    /// Returns when a peer of this store has become leader since the last call.
+    /// Returns when a peer of this store has become leader since the last call, or a region that it leads has changed.
     pub async fn new_leader(&self) {
         self.leads.notified().await;
     }
@@ -138,18 +138,18 @@ impl Observer for Board {
     fn on_event(&self, event: StoreEvent) {
         match event {
             StoreEvent::Fatal { reason } => self.fail(reason),
-            StoreEvent::RoleChanged { role, .. } => {
-                self.tell(in_words(&event));
-                if role == raft::Role::Leader {
-                    self.leads.notify_one();
-                }
-            }
             _ => self.tell(in_words(&event)),
         }
     }
 
     fn on_peer(&self, status: PeerStatus) {
-        lock(&self.peers).insert(status.region.id, status);
+        let leads = |status: &PeerStatus| status.raft.role == raft::Role::Leader;
+        let (is_leader, region) = (leads(&status), status.region.clone());
+        let before = lock(&self.peers).insert(status.region.id, status);
+        let is_news = before.is_none_or(|before| !leads(&before) || before.region != region);
+        if is_leader && is_news {
+            self.leads.notify_one();
+        }
     }
 }
 

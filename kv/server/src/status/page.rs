@@ -61,11 +61,11 @@ fn write_tiles(html: &mut String, status: &Status, peers: &[PeerStatus]) -> std:
     let tiles = [
         ("regions", peers.len() as u64),
         ("led from here", leads as u64),
-        ("committed, not applied", behind),
+        ("to be applied", behind),
         ("requests", served),
         ("raft messages out", metrics.raft_sent.get()),
-        ("in", metrics.raft_received.get()),
-        ("dropped", metrics.raft_dropped.get()),
+        ("raft messages in", metrics.raft_received.get()),
+        ("messages dropped", metrics.raft_dropped.get()),
         ("snapshots out / in", metrics.snapshots_sent.get()),
     ];
     html.push_str("<section class=tiles>");
