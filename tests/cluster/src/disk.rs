@@ -184,6 +184,11 @@ impl SimEngine {
         self.lock().live.clone()
     }
 
+    /// What is safe from a power loss.
+    pub fn safe_image(&self) -> Image {
+        self.lock().disk.synced.clone()
+    }
+
     /// How many batches are not synced yet.
     pub fn unsynced(&self) -> usize {
         self.lock().disk.unsynced()

@@ -4,11 +4,16 @@
 //! clusters. Points are all or nothing for each test, and add up to the points of the part.
 
 mod p1;
+mod p2b;
+mod p2b_sim;
+mod p2c;
+mod p2c_sim;
 
 use raft_tests::graded::{Graded, Suites, Work};
 use raft_tests::suite::run_exact;
 use verdict::{TestInfo, TestKind};
 
+use crate::sim::profile::{Profile, StoreTest};
 use crate::unit::Check;
 
 /// One graded test.
@@ -33,6 +38,13 @@ pub struct Test {
 pub enum Body {
     /// One exact scene.
     Unit(fn() -> Check),
+    /// A simulated cluster, over so many seeds by default.
+    Sim {
+        /// What may happen.
+        test: StoreTest,
+        /// Seeds run by default.
+        seeds: u64,
+    },
 }
 
 /// The parts in the order of the course, with their points. `2c-store` and `2c-raft` together are project2c.
@@ -40,6 +52,8 @@ pub const PARTS: [(&str, u32); 3] = [("1", 60), ("2b", 200), ("2c-store", 80)];
 
 /// Backstop for exact tests; they take milliseconds.
 const EXACT_LIMIT_MS: u64 = 3_000;
+/// Backstop for a shard of a simulation's seeds.
+const LONG_LIMIT_MS: u64 = 60_000;
 
 /// An exact test.
 pub const fn exact(
@@ -53,9 +67,23 @@ pub const fn exact(
     Test { part, name, points, about, handout, body: Body::Unit(body), limit_ms: EXACT_LIMIT_MS }
 }
 
+/// A simulated cluster over seeds.
+const fn simulated(
+    part: &'static str,
+    full_name: &'static str,
+    points: u32,
+    handout: &'static str,
+    about: &'static str,
+    (profile, seeds): (Profile, u64),
+) -> Test {
+    let (_, name) = full_name.split_at(part.len() + "::".len());
+    let body = Body::Sim { test: StoreTest { name: full_name, profile }, seeds };
+    Test { part, name, points, about, handout, body, limit_ms: LONG_LIMIT_MS }
+}
+
 /// Every test of every part, in order.
 pub fn all() -> impl Iterator<Item = &'static Test> {
-    [p1::TESTS].into_iter().flatten()
+    [p1::TESTS, p2b::EXACT, p2b_sim::SIMULATED, p2c::EXACT, p2c_sim::SIMULATED].into_iter().flatten()
 }
 
 /// The tests of one part, in order; none if there is no such part.
@@ -79,6 +107,7 @@ impl Test {
     pub fn info(&self) -> TestInfo {
         let (kind, seeds) = match &self.body {
             Body::Unit(_) => (TestKind::Unit, 0),
+            Body::Sim { seeds, .. } => (TestKind::Simulation, *seeds),
         };
         TestInfo {
             name: self.full_name(),
@@ -95,6 +124,7 @@ impl Test {
     pub fn graded(&'static self) -> Graded {
         let work = match &self.body {
             Body::Unit(body) => Work::Exact(Box::new(|| run_exact(&self.full_name(), self.about, *body))),
+            Body::Sim { test, .. } => Work::Simulation(test),
         };
         Graded { name: self.full_name(), about: self.about, work }
     }

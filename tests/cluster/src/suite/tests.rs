@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use raft_tests::graded::Simulation as _;
+use raft_tests::sim::Verdict;
+use verdict::Layers;
+
 use super::*;
 
 #[test]
@@ -39,11 +43,35 @@ fn every_test_says_what_it_shows_and_where_that_is_taught() {
 #[test]
 fn the_reference_passes_every_exact_test() {
     for test in all() {
-        let Body::Unit(body) = test.body;
+        let Body::Unit(body) = test.body else { continue };
         if let Err(failure) = run_exact(&test.full_name(), test.about, body) {
             let finding = &failure.findings[0];
             let story = failure.story.join("\n  ");
             panic!("{}\n  promised: {}\n  seen: {}\n  {story}", finding.rule, finding.promised, finding.seen);
+        }
+    }
+}
+
+#[test]
+fn simulations_are_worth_their_share() {
+    for (part, points) in [("2b", 110), ("2c-store", 45)] {
+        let simulated = tests(part).into_iter().filter(|test| matches!(test.body, Body::Sim { .. }));
+        assert_eq!(simulated.map(|test| test.points).sum::<u32>(), points, "part {part}");
+    }
+}
+
+#[test]
+fn the_reference_passes_some_seeds_of_every_simulation() {
+    for test in all() {
+        let Body::Sim { test, .. } = &test.body else { continue };
+        for seed in 0..1 {
+            let outcome = test.run(&test.draw_plan(seed), Layers::ALL, false, false);
+            assert!(
+                matches!(outcome.verdict, Verdict::Passed),
+                "{} seed {seed}: {:?}",
+                test.name,
+                outcome.verdict
+            );
         }
     }
 }

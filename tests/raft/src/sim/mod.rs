@@ -48,4 +48,5 @@ pub use panics::{Panic, catch};
 pub use profile::{Profile, SimTest};
 pub use shrink::shrink;
 pub use soak::{bench, explain, soak};
+pub use story::fault_in_words as describe_fault;
 pub use swarm::{calm_knobs, draw_plan};

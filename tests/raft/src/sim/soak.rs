@@ -67,17 +67,19 @@ fn speed(test: &SimTest, layers: Layers, seeds: u64) -> (f64, f64) {
 
 /// Measures time on the CPU where the system tells it, so that a busy machine does not look like slow code; wall time
 /// elsewhere.
-struct Stopwatch {
+pub struct Stopwatch {
     on_cpu: Option<u64>,
     wall: Instant,
 }
 
 impl Stopwatch {
-    fn start() -> Stopwatch {
+    /// Starts now.
+    pub fn start() -> Stopwatch {
         Stopwatch { on_cpu: on_cpu_ns(), wall: Instant::now() }
     }
 
-    fn seconds(&self) -> f64 {
+    /// Seconds since the start.
+    pub fn seconds(&self) -> f64 {
         match (self.on_cpu, on_cpu_ns()) {
             (Some(before), Some(now)) => (now - before) as f64 / 1e9,
             _ => self.wall.elapsed().as_secs_f64(),
@@ -158,7 +160,8 @@ pub fn explain(only: &str, from: u64, count: u64, budget: Duration, layers: Laye
     println!("{count} runs passed");
 }
 
-fn print_failure(failure: &Failure) {
+/// Prints a failure with its story.
+pub fn print_failure(failure: &Failure) {
     for finding in &failure.findings {
         println!("  {} {} [{}]: {}", finding.rule, finding.title, finding.section, finding.seen);
     }

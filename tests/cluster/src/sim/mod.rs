@@ -1,0 +1,35 @@
+//! The simulated world: one seed decides a whole run of a cluster under faults, in virtual time.
+//!
+//! | file | what it tells |
+//! |---|---|
+//! | `profile.rs`, `swarm.rs`, `script.rs` | what a test may meet, and how a seed becomes a plan |
+//! | `event.rs`, `world.rs` | what happens, and when |
+//! | `store.rs`, `seam.rs`, `work.rs` | one store at its seams: input, duties, effects, death |
+//! | `net.rs`, `transfer.rs` | messages and snapshots on their way |
+//! | `client.rs`, `request.rs` | what clients ask for, and what they make of the answers |
+//! | `faults.rs` | what goes wrong |
+//! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed cluster |
+//! | `play.rs`, `story.rs` | from a run to a verdict, and to words |
+//! | `soak.rs` | many runs, and how fast they are |
+//!
+//! Entry points: [`swarm::draw_plan`], and [`profile::StoreTest`] as a [`raft_tests::graded::Simulation`].
+
+mod acts;
+mod budget;
+mod client;
+pub mod event;
+mod faults;
+pub mod laws;
+mod net;
+mod play;
+pub mod profile;
+mod request;
+mod script;
+mod seam;
+pub mod soak;
+mod store;
+mod story;
+pub mod swarm;
+mod transfer;
+mod work;
+mod world;

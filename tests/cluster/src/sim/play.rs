@@ -1,0 +1,141 @@
+//! Plays plans in the simulated world of stores, and judges what clients saw.
+
+use raft_tests::check::Violation;
+use raft_tests::sim::judge::{self, Outcome, Played, Player, Wrong};
+use raft_tests::sim::panics;
+use raft_tests::sim::shrink::{self, CALMER, Calmer, Shrinkable};
+use std::time::Duration;
+use verdict::{ClientRequest, Knobs, Layers, Oddity, Operation, Plan};
+
+use super::profile::StoreTest;
+use super::swarm::calm_store_knobs;
+use super::world::{Stop, World};
+use crate::check::rules;
+use crate::check::{linear, log_order};
+
+impl Player for StoreTest {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played {
+        let mut world = World::new(plan, layers);
+        world.recorder = record.then(Box::default);
+        let result = match panics::catch(|| world.run()) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Stop::Broken(violation))) => Err(Wrong::Broken(*violation)),
+            Ok(Err(Stop::Panicked(panic))) => Err(Wrong::Panicked(*panic, world.doing.clone())),
+            Err(panic) => Err(Wrong::Panicked(panic, world.doing.clone())),
+        };
+        if result.is_err() {
+            // What the stores show after a broken promise may be anything, even another panic.
+            let _ = panics::catch(|| world.tell_last());
+        }
+        let mut played = Played {
+            result,
+            hash: world.hash,
+            cost: world.cost,
+            now: world.now,
+            should: Vec::new(),
+            recorder: world.recorder.take(),
+        };
+        let doing = world.doing.clone();
+        world.close_seams();
+        if let Err(panic) = panics::catch(|| drop(world))
+            && played.result.is_ok()
+        {
+            played.result = Err(Wrong::Panicked(panic, doing));
+        }
+        played
+    }
+}
+
+impl World<'_> {
+    /// The run is over: what stores do while they are taken down concerns nobody.
+    fn close_seams(&mut self) {
+        // A panic may have left the lock as it is; then nobody is heard any more anyway.
+        if let Ok(mut shared) = self.shared.lock() {
+            shared.stores.iter_mut().for_each(|store| store.up = false);
+        }
+    }
+
+    /// What clients saw must be explained by the log, and by some order of its own.
+    pub fn check_history(&self) -> Result<(), Stop> {
+        if !self.layers.relation {
+            return Ok(());
+        }
+        let history = &self.clients.history;
+        log_order::check(history, &self.shared().checker.log())?;
+        match linear::check(history, linear::BUDGET) {
+            // Not known is not judged: the order of the log has been.
+            linear::Verdict::Ok | linear::Verdict::Unknown { .. } => Ok(()),
+            linear::Verdict::Illegal(illegal) => {
+                Err(Violation { rule: &rules::LINEARIZABLE, node: 0, seen: illegal.told.clone() }.into())
+            }
+        }
+    }
+}
+
+impl Shrinkable for StoreTest {
+    fn calm_knobs(&self, nodes: u64) -> Knobs {
+        calm_store_knobs(nodes)
+    }
+
+    fn calmer(&self) -> &'static [Calmer] {
+        STORE_CALMER
+    }
+
+    fn has_schedules(&self) -> bool {
+        false
+    }
+
+    fn simpler(&self, operation: &Operation) -> Option<Operation> {
+        match *operation {
+            Operation::Client(ClientRequest { client, request, oddity }) if oddity != Oddity::None => {
+                Some(Operation::Client(ClientRequest { client, request, oddity: Oddity::None }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What can be calmed down in a world of stores.
+const STORE_CALMER: &[Calmer] = &[
+    |knobs, calm| CALMER.iter().for_each(|calmer| calmer(knobs, calm)),
+    |knobs, calm| {
+        knobs.store.snapshot_loss_ppm = calm.store.snapshot_loss_ppm;
+        knobs.store.file_loss_ppm = calm.store.file_loss_ppm;
+    },
+    |knobs, calm| (knobs.loss_ppm, knobs.duplicate_ppm) = (calm.loss_ppm, calm.duplicate_ppm),
+    |knobs, calm| knobs.slow_ppm = calm.slow_ppm,
+    |knobs, calm| (knobs.slow_disk_ppm, knobs.slow_apply_ppm) = (calm.slow_disk_ppm, calm.slow_apply_ppm),
+    |knobs, calm| knobs.tick_percent.clone_from(&calm.tick_percent),
+    |knobs, calm| {
+        knobs.max_message_bytes = calm.max_message_bytes;
+        knobs.max_inflight_messages = calm.max_inflight_messages;
+    },
+    |knobs, calm| (knobs.store.poll_us, knobs.store.task_us) = (calm.store.poll_us, calm.store.task_us),
+    |knobs, calm| {
+        knobs.store.messages_per_round = calm.store.messages_per_round;
+        knobs.store.batch_size_max = calm.store.batch_size_max;
+        knobs.store.entry_cache_bytes = calm.store.entry_cache_bytes;
+    },
+    |knobs, calm| {
+        (knobs.delay_min_us, knobs.delay_max_us) = (calm.delay_min_us, calm.delay_max_us);
+        knobs.aligned_ticks = calm.aligned_ticks;
+    },
+];
+
+impl raft_tests::graded::Simulation for StoreTest {
+    fn draw_plan(&self, seed: u64) -> Plan {
+        super::swarm::draw_plan(self, seed)
+    }
+
+    fn run(&self, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
+        judge::run(self, plan, layers, audit, trace)
+    }
+
+    fn shrink(&self, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
+        shrink::shrink(self, plan, rule, layers, budget)
+    }
+}

@@ -1,0 +1,103 @@
+//! Stories that are told the same way in every run, but for delays and timeouts.
+
+use verdict::{ClientRequest, Fault, Oddity, Operation, Plan, Request, StoreFault, Timed};
+
+use super::profile::{Profile, Story};
+
+/// Puts a story into a plan that was drawn for it.
+pub fn tell(profile: &Profile, seed: u64, plan: &mut Plan) {
+    match profile.story {
+        Story::Random(_) => {}
+        Story::OnePartition => one_partition(plan),
+        Story::DeposedLeader => deposed_leader(plan),
+        Story::OneSnapshot => one_snapshot(plan),
+        Story::PowerSweep => power_sweep(profile.snapshots, seed, plan),
+    }
+}
+
+/// A leader and a follower of five stores are cut off, while clients go on asking on both sides.
+fn one_partition(plan: &mut Plan) {
+    plan.knobs.chaos_ms = 3_000;
+    // Whoever leads, a minority with the leader in it is among these two halves.
+    plan.faults = vec![
+        fault(700, Fault::IsolateLeader { for_ms: 800 }),
+        fault(1_900, Fault::Partition { side: 0b00011, for_ms: 700 }),
+    ];
+    plan.operations = steady(plan, 2_900, 25);
+}
+
+/// A leader is cut off, first in one direction only, while half of the requests still go to whoever they went to.
+fn deposed_leader(plan: &mut Plan) {
+    plan.knobs.chaos_ms = 3_000;
+    plan.faults = vec![
+        fault(600, Fault::IsolateLeader { for_ms: 700 }),
+        fault(1_700, Fault::IsolateLeader { for_ms: 900 }),
+    ];
+    plan.operations = steady(plan, 2_900, 12);
+    for (nth, timed) in plan.operations.iter_mut().enumerate() {
+        if let Operation::Client(request) = &mut timed.what {
+            request.oddity = if nth % 2 == 0 { Oddity::AnyStore } else { Oddity::None };
+        }
+    }
+}
+
+/// A store is away while the log grows far beyond its limits, and comes back.
+fn one_snapshot(plan: &mut Plan) {
+    plan.knobs.chaos_ms = 3_500;
+    plan.knobs.compact_entries = 5;
+    plan.knobs.store.log_gc_ticks = 5;
+    plan.knobs.store.log_gc_count_limit = 10;
+    plan.faults = vec![
+        fault(500, Fault::Partition { side: 0b001, for_ms: 1_000 }),
+        fault(2_000, Fault::Store(StoreFault::AllDown { power: false, down_ms: 50 })),
+        fault(2_300, Fault::IsolateLeader { for_ms: 700 }),
+    ];
+    plan.operations = steady(plan, 3_400, 20);
+}
+
+/// A short run of three stores, with a snapshot in it if there are any. Seed `n` cuts the power of store `n mod 3` at call `n / 3` to its disks.
+fn power_sweep(snapshots: bool, seed: u64, plan: &mut Plan) {
+    let (store, call) = (1 + seed % 3, seed / 3 % 600);
+    plan.knobs.chaos_ms = 1_600;
+    if snapshots {
+        plan.knobs.compact_entries = 3;
+        plan.knobs.store.log_gc_ticks = 4;
+        plan.knobs.store.log_gc_count_limit = 6;
+    }
+    plan.knobs.store.clients = 3;
+    plan.knobs.store.keys = 6;
+    // The script is the same for all seeds, and so is its noise: that is what makes the calls a sweep.
+    plan.noise = 1 + seed / 1_800;
+    plan.faults = vec![
+        fault(0, Fault::CrashAtSeam { node: store, calls: call, down_ms: 60 }),
+        fault(350, Fault::Partition { side: 0b001, for_ms: 300 }),
+        fault(900, Fault::Partition { side: 0b010, for_ms: 300 }),
+    ];
+    plan.operations = steady(plan, 1_500, 15);
+}
+
+fn fault(at_ms: u64, what: Fault) -> Timed<Fault> {
+    Timed { at_us: at_ms * 1_000, what }
+}
+
+/// Requests of all clients up to a moment, one about every `gap_ms` for each.
+fn steady(plan: &Plan, until_ms: u64, gap_ms: u64) -> Vec<Timed<Operation>> {
+    let (clients, keys) = (plan.knobs.store.clients, plan.knobs.store.keys);
+    let mut operations = Vec::new();
+    for (nth, at_ms) in (100..until_ms).step_by(gap_ms as usize).enumerate() {
+        for client in 1..=clients {
+            let turn = nth as u64 + client;
+            let key = turn * 7 % keys;
+            let request = match turn % 6 {
+                0 | 3 => Request::Get { key },
+                5 => Request::Cas { key },
+                4 if turn % 4 == 0 => Request::Delete { key },
+                4 => Request::Scan { from: 0, to: keys, limit: keys, reverse: false },
+                _ => Request::Put { key },
+            };
+            let what = ClientRequest { client, request, oddity: Oddity::None };
+            operations.push(Timed { at_us: at_ms * 1_000 + client * 700, what: Operation::Client(what) });
+        }
+    }
+    operations
+}

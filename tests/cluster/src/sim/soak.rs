@@ -1,0 +1,130 @@
+//! Many runs: how fast they are, and whether the reference ever fails one.
+
+use raft_tests::sim::judge::{Player as _, Verdict, run};
+use raft_tests::sim::soak::{Stopwatch, print_failure};
+use verdict::{FailureKind, Layers};
+
+use super::profile::{Kinds, Profile, StoreTest, Story};
+use super::store::TICK_US;
+use super::swarm::draw_plan;
+
+/// One passing run in so many is played twice.
+const AUDIT_ONE_IN: u64 = 16;
+/// No check on.
+const NO_CHECKS: Layers = Layers { relation: false, invariants: false, liveness: false, determinism: false };
+
+/// A simulation as the soak runs it: every kind of story, and what the reference does beyond the course.
+pub const PROFILES: [StoreTest; 9] = [
+    StoreTest { name: "soak::calm", profile: Profile::CALM },
+    StoreTest {
+        name: "soak::restarts",
+        profile: Profile::CALM.clients(&[5]).story(Story::Random(Kinds::RESTARTS)),
+    },
+    StoreTest { name: "soak::chaos", profile: Profile::CHAOS },
+    StoreTest { name: "soak::snapshots", profile: Profile::SNAPSHOT_CHAOS },
+    StoreTest { name: "soak::extensions", profile: Profile::EXTENSIONS },
+    StoreTest {
+        name: "soak::one_partition",
+        profile: Profile::CALM.clients(&[4]).story(Story::OnePartition),
+    },
+    StoreTest {
+        name: "soak::deposed_leader",
+        profile: Profile::CALM.clients(&[5]).story(Story::DeposedLeader),
+    },
+    StoreTest {
+        name: "soak::one_snapshot",
+        profile: Profile::CALM.stores(&[3]).clients(&[3]).story(Story::OneSnapshot).snapshots(),
+    },
+    StoreTest {
+        name: "soak::power_sweep",
+        profile: Profile::CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep).snapshots(),
+    },
+];
+
+/// Prints how many virtual seconds a second on the CPU holds, with three and with five stores, with and without the checks.
+pub fn bench(seeds: u64) {
+    println!("virtual seconds per second on one core          3 stores  5 stores");
+    for test in &PROFILES[..4] {
+        for (layers, with) in [(Layers::ALL, "all checks"), (NO_CHECKS, "no checks")] {
+            let speeds = [&[3u64] as &[u64], &[5]].map(|stores| {
+                let test = StoreTest { profile: test.profile.stores(stores), ..*test };
+                speed(&test, layers, seeds)
+            });
+            println!("{:<22} {with:<22} {:>9.0} {:>9.0}", test.name, speeds[0].0, speeds[1].0);
+            if layers == Layers::ALL {
+                println!(
+                    "{:<22} {:<22} {:>9.0} {:>9.0}",
+                    "", "1000 events a second", speeds[0].1, speeds[1].1
+                );
+            }
+        }
+    }
+}
+
+/// Virtual seconds, and thousands of events, per second on the CPU.
+fn speed(test: &StoreTest, layers: Layers, seeds: u64) -> (f64, f64) {
+    let watch = Stopwatch::start();
+    let (mut virtual_us, mut events) = (0, 0);
+    for seed in 0..seeds {
+        let played = test.play(&draw_plan(test, seed), layers, false);
+        virtual_us += played.cost.ticks * TICK_US;
+        events += played.cost.events;
+    }
+    let seconds = watch.seconds();
+    (virtual_us as f64 / 1e6 / seconds, events as f64 / 1e3 / seconds)
+}
+
+/// Runs seeds `from..from + count`, each with the next profile in turn, and prints what fails. Returns whether all passed.
+pub fn soak(from: u64, count: u64, only: Option<&str>) -> bool {
+    let profiles: Vec<&StoreTest> =
+        PROFILES.iter().filter(|test| only.is_none_or(|name| test.name.contains(name))).collect();
+    if profiles.is_empty() {
+        println!("no profile is called {}", only.unwrap_or_default());
+        return false;
+    }
+    let mut failures = 0;
+    for seed in from..from + count {
+        let test = profiles[(seed % profiles.len() as u64) as usize];
+        failures += u64::from(!passes(test, seed));
+        if (seed + 1 - from).is_multiple_of(1_000) {
+            println!("{} of {count} runs, {failures} failed", seed + 1 - from);
+        }
+    }
+    println!("{count} runs, {failures} failed");
+    failures == 0
+}
+
+/// Runs one seed, and prints why it fails if it does.
+fn passes(test: &StoreTest, seed: u64) -> bool {
+    let plan = draw_plan(test, seed);
+    let outcome = run(test, &plan, Layers::ALL, seed.is_multiple_of(AUDIT_ONE_IN), false);
+    match outcome.verdict {
+        Verdict::Passed => true,
+        Verdict::NotImplemented(what) => {
+            println!("{} seed {seed}: not implemented: {what}", test.name);
+            false
+        }
+        Verdict::Failed(failure) => {
+            let kind: FailureKind = failure.kind;
+            println!("{} seed {seed}: {kind:?}", test.name);
+            print_failure(&failure);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_plan_gives_the_same_run() {
+        for test in &PROFILES {
+            let plan = draw_plan(test, 3);
+            let once = test.play(&plan, Layers::ALL, false);
+            let again = test.play(&plan, Layers::ALL, true);
+            assert!(once.result.is_ok(), "{}: {:?}", test.name, once.result);
+            assert_eq!(once.hash, again.hash, "{}: writing a run down changes it", test.name);
+        }
+    }
+}
