@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::eraftpb::{Entry, Message};
 use proto::metapb;
 use raft::{RawNode, Ready, Role};
 
@@ -9,9 +10,8 @@ use super::context::{PeerStatus, StoreContext};
 use super::error::{Error, Result};
 use super::meta::region::find_peer;
 use super::msg::Proposal;
-use super::operation::read::{LeaseGuard, PendingReads};
-use super::operation::ready::{Held, Writing};
-use super::peer_storage::PeerStorage;
+use super::peer_storage::{InvokeContext, PeerStorage};
+use super::reads::{LeaseGuard, PendingReads};
 use super::ticker::{PeerTick, Ticker};
 use super::{RegionId, StoreId};
 use crate::config::{RaftStoreConfig, ReadMode};
@@ -75,6 +75,23 @@ pub struct Peer {
     pub pending_remove: bool,
     /// What the observer was told last.
     pub told: Option<PeerStatus>,
+}
+
+/// A `Ready` whose writes are in the batches of the round.
+pub struct Writing {
+    /// All of it.
+    pub ready: Ready,
+    /// The states that it leads to.
+    pub invoke: InvokeContext,
+}
+
+/// The rest of a `Ready` whose snapshot is being installed.
+#[derive(Debug)]
+pub struct Held {
+    /// To be sent afterwards.
+    pub messages: Vec<Message>,
+    /// To be applied afterwards: they follow the snapshot.
+    pub committed: Vec<Entry>,
 }
 
 impl Peer {

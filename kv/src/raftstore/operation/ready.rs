@@ -19,24 +19,9 @@ use raft::{Ready, SoftState};
 use crate::raftstore::context::{StoreContext, StoreEvent};
 use crate::raftstore::meta::region::is_initial_msg;
 use crate::raftstore::msg::{ApplyMsg, PeerMsg};
-use crate::raftstore::peer::Peer;
-use crate::raftstore::peer_storage::{InvokeContext, RoundWrites};
+use crate::raftstore::peer::{Held, Peer, Writing};
+use crate::raftstore::peer_storage::RoundWrites;
 use crate::raftstore::ticker::PeerTick;
-
-/// A `Ready` whose writes are in the batches of the round.
-pub struct Writing {
-    ready: Ready,
-    invoke: InvokeContext,
-}
-
-/// The rest of a `Ready` whose snapshot is being installed.
-#[derive(Debug)]
-pub struct Held {
-    /// To be sent afterwards.
-    pub messages: Vec<Message>,
-    /// To be applied afterwards: they follow the snapshot.
-    pub committed: Vec<Entry>,
-}
 
 impl Peer {
     /// Takes the next `Ready`, if there is one to be worked on now, and puts what it wants written into `writes`. The `Ready`
