@@ -9,6 +9,7 @@ mod init;
 mod log;
 mod model;
 mod node;
+mod on_fjall;
 mod power;
 mod snapshot;
 mod worker;

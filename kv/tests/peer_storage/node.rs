@@ -46,7 +46,7 @@ impl Observer for Listener {
 }
 
 /// Mailboxes that nobody reads.
-struct Nowhere;
+pub struct Nowhere;
 
 impl Mailboxes for Nowhere {
     fn send_peer(&self, _: u64, _: PeerMsg) -> std::result::Result<(), SendError<PeerMsg>> {
