@@ -57,6 +57,68 @@ pub fn reader_is_one_moment() -> Check {
     Ok(())
 }
 
+const WHAT_IS_THERE: Promise = Promise::new(
+    "handout 1, reader",
+    "a reader reads the column family that it is asked for; a scan begins at its start, which is included, and ends before \
+     its end, which is not; an empty bound is none",
+    "every request above it would read other data than it was asked for",
+);
+
+/// Gets in each family, scans between bounds, both ways.
+pub fn reader_brings_what_is_asked_for() -> Check {
+    let held = [(Cf::Default, "b", "d"), (Cf::Lock, "b", "l"), (Cf::Write, "b", "w"), (Cf::Raft, "b", "r")];
+    let more = ["a", "c", "e"].map(|key| (Cf::Default, key, "d"));
+    let bench = Bench::holding(&[&held[..], &more].concat());
+    let reader = bench.reader()?;
+    for (cf, key, value) in held {
+        let found = get(&*reader, cf, key)?;
+        ensure!(
+            WHAT_IS_THERE,
+            found.as_deref() == Some(value),
+            "b is {value} in {}, and read as {found:?}",
+            cf.name()
+        );
+        let missing = get(&*reader, cf, "bb")?;
+        ensure!(
+            WHAT_IS_THERE,
+            missing.is_none(),
+            "bb is not there in {}, and read as {missing:?}",
+            cf.name()
+        );
+    }
+    let ranges = [
+        ("", "", "abce"),
+        ("b", "", "bce"),
+        ("bb", "", "ce"),
+        ("", "c", "ab"),
+        ("b", "e", "bc"),
+        ("b", "b", ""),
+        ("c", "a", ""),
+    ];
+    for (start, end, expected) in ranges {
+        let failed =
+            |error: String| WHAT_IS_THERE.broken(format!("a scan from {start:?} to {end:?} fails: {error}"));
+        for backwards in [false, true] {
+            let pairs = reader.scan_cf(Cf::Default, start.as_bytes(), end.as_bytes());
+            let pairs = pairs.map_err(|error| failed(error.to_string()))?;
+            let keys =
+                |pair: kv::engine::Result<(bytes::Bytes, bytes::Bytes)>| pair.map(|(key, _)| show(&key));
+            let found: Result<Vec<String>, _> =
+                if backwards { pairs.rev().map(keys).collect() } else { pairs.map(keys).collect() };
+            let mut found = found.map_err(|error| failed(error.to_string()))?;
+            if backwards {
+                found.reverse();
+            }
+            ensure!(
+                WHAT_IS_THERE,
+                found.concat() == expected,
+                "of a, b, c and e, the range from {start:?} to {end:?} should hold {expected:?}, and holds {found:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
 const FRESH: Promise = Promise::new(
     "handout 1, storage",
     "a reader sees every write that was answered before it was asked for",
