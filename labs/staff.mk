@@ -1,6 +1,6 @@
 # Targets of the reference tree: making the course, and testing it.
 
-.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak soak-store bench-raft bench-kv proof
+.PHONY: help-staff lab verify bugs bugs-shard checkpoints selftest soak soak-store bench-raft bench-kv proof kill9 compat
 
 help-staff:
 	@echo ''
@@ -13,6 +13,8 @@ help-staff:
 	@echo '  make soak-store           50,000 simulated runs of whole clusters; resumable'
 	@echo '  make bench-raft           our core against raft-rs'
 	@echo '  make bench-kv             our store against etcd; FLAGS=--help for its options'
+	@echo '  make kill9                stores killed -9 a hundred times under load with checking clients; KILLS=n'
+	@echo '  make compat               our cluster driven by the published TiKV clients'
 	@echo '  make proof                threads and locks of the store under a model checker'
 
 lab:
@@ -66,5 +68,8 @@ PROOF := cargo test -q -p tinykv-kv --lib --features shuttle proof
 
 proof:
 	$(PROOF)
+
+kill9:
+	KILLS=$(or $(KILLS),100) cargo test -q -p tinykv-server --test kill9 -- --nocapture
 
 test: verify checkpoints bugs-shard

@@ -197,6 +197,7 @@ impl Client {
     async fn call<R: RegionRequest>(&mut self, key: &[u8], request: R) -> Result<R::Answer, Error> {
         let start = Instant::now();
         let mut wait = WAIT_MIN;
+        let mut may_have_effect = false;
         loop {
             let last = match self.attempt(key, request.clone()).await {
                 Ok(answer) => return Ok(answer),
@@ -213,6 +214,7 @@ impl Client {
                 }
                 Err(Failure::Unknown(why)) if R::IS_READ || self.options.repeat_unknown => {
                     self.forget(key);
+                    may_have_effect = !R::IS_READ;
                     why
                 }
                 Err(Failure::Unknown(why)) => {
@@ -222,6 +224,9 @@ impl Client {
                 Err(Failure::Refused(why)) => return Err(Error::Refused(why)),
             };
             if start.elapsed() + wait > self.options.timeout {
+                if may_have_effect {
+                    return Err(Error::Unknown(last));
+                }
                 return Err(Error::Timeout { seconds: start.elapsed().as_secs_f64(), last });
             }
             tokio::time::sleep(wait).await;

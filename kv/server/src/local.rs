@@ -21,8 +21,17 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Programs {
     /// `tinykv-server`.
     pub store: PathBuf,
-    /// `tinyscheduler-server`.
-    pub scheduler: PathBuf,
+    /// The scheduler.
+    pub scheduler: Scheduler,
+}
+
+/// The scheduler of a cluster.
+#[derive(Clone, Debug)]
+pub enum Scheduler {
+    /// To be started from this program: `tinyscheduler-server`.
+    Program(PathBuf),
+    /// It runs already, and waits for as many stores as will be started.
+    At(SocketAddr),
 }
 
 impl Programs {
@@ -33,9 +42,8 @@ impl Programs {
     pub fn beside() -> Result<Programs> {
         let own = std::env::current_exe()?;
         let dir = own.parent().context("a program lies in a directory")?;
-        let programs =
-            Programs { store: dir.join("tinykv-server"), scheduler: dir.join("tinyscheduler-server") };
-        for program in [&programs.store, &programs.scheduler] {
+        let (store, scheduler) = (dir.join("tinykv-server"), dir.join("tinyscheduler-server"));
+        for program in [&store, &scheduler] {
             if !program.is_file() {
                 bail!(
                     "{} is missing: cargo build -p tinykv-server -p tinyscheduler-server",
@@ -43,7 +51,7 @@ impl Programs {
                 );
             }
         }
-        Ok(programs)
+        Ok(Programs { store, scheduler: Scheduler::Program(scheduler) })
     }
 }
 
@@ -105,10 +113,11 @@ impl LocalCluster {
             path: dir.join(format!("store{}", place + 1)),
             process: None,
         });
+        let scheduler = if let Scheduler::At(addr) = programs.scheduler { addr } else { ports[0] };
         let mut cluster = LocalCluster {
             programs,
             dir: dir.to_owned(),
-            scheduler: ports[0],
+            scheduler,
             scheduler_process: None,
             stores: stores.collect(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
@@ -137,7 +146,8 @@ impl LocalCluster {
     }
 
     fn start_scheduler(&mut self, replicas: usize) -> Result<()> {
-        let mut command = Command::new(&self.programs.scheduler);
+        let Scheduler::Program(program) = &self.programs.scheduler else { return Ok(()) };
+        let mut command = Command::new(program);
         command.arg("--addr").arg(self.scheduler.to_string());
         command.arg("--path").arg(self.dir.join("scheduler")).arg("--replicas").arg(replicas.to_string());
         let process = self.spawn(command, "scheduler")?;
