@@ -61,7 +61,7 @@ impl Observer for Recorder {
 
 pub struct Node {
     pub engines: Engines,
-    files: MemFiles,
+    pub files: MemFiles,
     pub observer: Arc<Recorder>,
     pub store: Option<ManualStore>,
 }
@@ -78,6 +78,8 @@ pub struct Cluster {
     /// Stores that hear and reach nobody.
     pub cut: BTreeSet<u64>,
     pub snapshots_delivered: usize,
+    /// So many of the next snapshot files have a bit flipped on their way.
+    pub snapshots_to_spoil: usize,
 }
 
 /// Small figures, so that everything happens soon.
@@ -120,6 +122,7 @@ impl Cluster {
             now: 0,
             cut: BTreeSet::new(),
             snapshots_delivered: 0,
+            snapshots_to_spoil: 0,
         };
         for id in 1..=stores {
             let engines = engines(id);
@@ -202,13 +205,17 @@ impl Cluster {
         }
     }
 
-    fn carry(&self, from: u64, to: u64, snapshot: &proto::eraftpb::Snapshot) -> bool {
+    fn carry(&mut self, from: u64, to: u64, snapshot: &proto::eraftpb::Snapshot) -> bool {
         let Some(sender) = &self.nodes[&from].store else { return false };
         let receiver = self.nodes[&to].store.as_ref().unwrap();
         let Ok(key) = SnapKey::of(snapshot) else { return false };
         let Ok(mut sending) = sender.snap_manager().open_for_sending(&key) else { return false };
         let Ok(mut receiving) = receiver.snap_manager().begin_receiving(snapshot) else { return false };
+        let mut flip = u8::from(self.snapshots_to_spoil > 0);
+        self.snapshots_to_spoil -= usize::from(flip);
         while let Some(chunk) = sending.next_chunk(64).unwrap() {
+            let mut chunk = chunk.to_vec();
+            chunk[0] ^= std::mem::take(&mut flip);
             receiving.append(&chunk).unwrap();
         }
         receiving.finish().is_ok()
