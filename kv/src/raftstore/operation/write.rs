@@ -42,6 +42,11 @@ impl Apply {
         Ok(responses)
     }
 
+    /// Adds what one request changes, in the column family that it names, to the command's batch, and returns the response
+    /// of its kind. Whether key and family are valid has been checked.
+    ///
+    /// # Errors
+    /// `Invalid` for a request without its arguments, or one that reads; `Engine` if a range could not be read.
     fn exec_one(&self, ctx: &ApplyContext, request: &Request, batch: &mut WriteBatch) -> Result<Response> {
         match request.cmd_type() {
             CmdType::Put => {
