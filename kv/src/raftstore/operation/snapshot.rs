@@ -118,6 +118,9 @@ impl Peer {
         }
     }
 
+    /// The data of a snapshot is in place, durably: tells Raft how far the data is now, lets the files of this and of older
+    /// snapshots go, starts the apply side anew from here, and then carries on with what was held back: messages are sent,
+    /// and entries that follow the snapshot are handed to the apply side.
     fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
         let installed = self.get_store().applied_index();
         self.raft_group.advance_apply(installed);
