@@ -38,6 +38,7 @@ impl Fuse {
 /// One database: batches in order, of which the first so many are synced.
 pub struct Db {
     fuse: Arc<Fuse>,
+    reads: AtomicUsize,
     shown: MemEngine,
     log: Mutex<Log>,
 }
@@ -55,13 +56,19 @@ impl Db {
             shown.write(batch.clone()).unwrap();
         }
         let synced = batches.len();
-        Db { fuse: fuse.clone(), shown, log: Mutex::new(Log { batches, synced }) }
+        let log = Mutex::new(Log { batches, synced });
+        Db { fuse: fuse.clone(), reads: AtomicUsize::new(0), shown, log }
     }
 
     /// What is left of it if the power goes now, and `kept` of the batches that were not synced survive.
     fn after_power_loss(&self, kept: usize, fuse: &Arc<Fuse>) -> Db {
         let log = self.log.lock().unwrap();
         Db::with(fuse, log.batches[..log.synced + kept].to_vec())
+    }
+
+    /// How often it has been read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// How many keys there are.
@@ -77,10 +84,12 @@ impl Db {
 
 impl Read for Db {
     fn get(&self, cf: Cf, key: &[u8]) -> Result<Option<Bytes>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.shown.get(cf, key)
     }
 
     fn range(&self, cf: Cf, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Iter<'_>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.shown.range(cf, lower, upper)
     }
 }

@@ -47,6 +47,18 @@ fn entries_are_there_after_a_power_loss() {
 }
 
 #[test]
+fn what_was_just_written_is_not_read_from_disk() {
+    let mut node = Node::start(bootstrapped()).unwrap();
+    node.round(&append(entries(6, 9, 6))).unwrap();
+    let before = node.disk.raft.reads();
+    assert_eq!(log_of(&node), entries(6, 9, 6));
+    assert_eq!(node.disk.raft.reads(), before);
+    node.storage.compact_cache_to(8);
+    assert_eq!(log_of(&node), entries(6, 9, 6));
+    assert_eq!(node.disk.raft.reads(), before + 3, "one range, and two terms");
+}
+
+#[test]
 fn nothing_is_promised_without_a_sync() {
     let mut node = Node::start(bootstrapped()).unwrap();
     let mut writes = RoundWrites::default();

@@ -186,6 +186,30 @@ fn a_snapshot_and_the_entries_behind_it_replace_the_log() {
 }
 
 #[test]
+fn a_log_that_goes_on_behind_the_snapshot_goes_too() {
+    let mut node = leader();
+    let (snapshot, file) = leaders_snapshot(&region("", ""), 11, 8);
+    node.receive(&snapshot, &file).unwrap();
+    node.round(&install(&snapshot, Ready::default())).unwrap();
+    assert_eq!(node.storage.last_index().unwrap(), 11);
+    assert_eq!(on_disk(&node.disk), Vec::<u64>::new());
+    let node = node.restart();
+    assert_eq!((node.storage.last_index().unwrap(), node.storage.term(11).unwrap()), (11, 8));
+}
+
+#[test]
+fn the_raft_state_stays_on_disk_even_if_the_snapshot_does_not_change_it() {
+    let mut node = leader();
+    let before = *node.storage.raft_state();
+    let (snapshot, file) = leaders_snapshot(&region("", ""), 12, 6);
+    node.receive(&snapshot, &file).unwrap();
+    let same = Ready { hard_state: before.hard_state, ..Ready::default() };
+    node.round(&install(&snapshot, same)).unwrap();
+    assert_eq!(*node.storage.raft_state(), before);
+    assert_eq!(states::load_raft_state(&*node.disk.raft, REGION).unwrap(), Some(before));
+}
+
+#[test]
 fn memory_changes_only_after_the_write() {
     let mut node = leader();
     let (snapshot, _) = leaders_snapshot(&region("", "k"), 30, 8);
