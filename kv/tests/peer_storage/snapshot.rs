@@ -218,8 +218,18 @@ fn memory_changes_only_after_the_write() {
     assert_eq!(node.storage.last_index().unwrap(), 12);
     assert_eq!(*node.storage.region(), region("", ""));
     assert!(!node.storage.is_applying_snapshot());
-    assert_eq!(ctx.raft_state.last_index, 30);
+    assert_eq!((ctx.raft_state.last_index, ctx.last_term), (30, 8));
     assert_eq!(node.worker.pending(), 0);
+}
+
+#[test]
+fn what_a_snapshot_holds_is_committed_whoever_says_so() {
+    let mut node = leader();
+    let (snapshot, _) = leaders_snapshot(&region("", ""), 30, 6);
+    let mut writes = RoundWrites::default();
+    let silent = Ready { snapshot: Some(snapshot), must_sync: true, ..Ready::default() };
+    let ctx = node.storage.save_ready_state(&silent, &mut writes).unwrap();
+    assert_eq!(ctx.raft_state.hard_state, Some(hard_state(6, 1, 30)));
 }
 
 #[test]
