@@ -1,14 +1,11 @@
 //! What is durable before what is said, and what happens when it cannot be made durable.
 
-#[allow(dead_code)]
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::traced::{Log, Traced};
-use common::{Cluster, Wire, config, take};
+use crate::common::traced::{Log, Traced};
+use crate::common::{Cluster, Wire, config, take};
 use kv::config::ReadMode;
 use kv::engine::{Cf, Engines};
 use kv::raftstore::context::StoreEvent;

@@ -1,12 +1,11 @@
 //! Committed entries become data, answers and reports: each exactly once, and in order.
 
-#[allow(dead_code)]
-mod common;
-
 use std::sync::atomic::Ordering;
 
-use common::apply::{Answer, ApplySide, command, delete, delete_range, get, put, put_in, registration, snap};
-use common::{first_region, take};
+use crate::common::apply::{
+    Answer, ApplySide, command, delete, delete_range, get, put, put_in, registration, snap,
+};
+use crate::common::{first_region, take};
 use kv::engine::{Cf, Read};
 use kv::raftstore::context::StoreEvent;
 use kv::raftstore::msg::{ApplyMsg, ApplyRes, Dropped, ExecResult};

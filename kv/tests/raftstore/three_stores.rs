@@ -1,9 +1,6 @@
 //! Three stores serve reads and writes, survive restarts and partitions, and bring stragglers up to date.
 
-#[allow(dead_code)]
-mod common;
-
-use common::{Cluster, config, delete, take};
+use crate::common::{Cluster, config, delete, take};
 use kv::config::ReadMode;
 use kv::storage::Error;
 

@@ -1,15 +1,12 @@
 //! Bootstrap that may be stopped anywhere, and stores that start, stop and start again on their threads.
 
-#[allow(dead_code)]
-mod common;
-
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use crate::common::{Cluster, REGION, config, first_region, put, take};
 use bytes::Bytes;
-use common::{Cluster, REGION, config, first_region, put, take};
 use kv::clock::ManualClock;
 use kv::config::ReadMode;
 use kv::engine::{self, Cf, Engine, Engines, FjallEngine, Iter, MemEngine, Read, Snapshot, WriteBatch};
@@ -255,7 +252,7 @@ fn a_store_does_not_start_on_data_that_is_not_its_own() {
             snap_files: Arc::new(MemFiles::default()),
             transport: Arc::new(Nowhere),
             clock: Arc::new(ManualClock::default()),
-            observer: Arc::new(common::Recorder::default()),
+            observer: Arc::new(crate::common::Recorder::default()),
         };
         builder.start_manual().err().map(|error| error.to_string())
     };

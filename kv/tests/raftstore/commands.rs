@@ -1,10 +1,7 @@
 //! What a peer answers at once, and that it answers everything exactly once.
 
-#[allow(dead_code)]
-mod common;
-
-use common::apply::{command, get, put};
-use common::{Cluster, config, delete, first_region, slot, take};
+use crate::common::apply::{command, get, put};
+use crate::common::{Cluster, config, delete, first_region, slot, take};
 use kv::config::ReadMode;
 use kv::raftstore::context::Commands;
 use kv::raftstore::msg::{Callback, RaftCommand};

@@ -3,14 +3,11 @@
 // Everything here is test code, helpers included.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-mod common;
-
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::common::{Cluster, config, delete, take};
 use bytes::Bytes;
-use common::{Cluster, config, delete, take};
 use kv::config::{RaftStoreConfig, ReadMode};
 use kv::engine::Cf;
 use kv::raftstore::context::StoreEvent;
@@ -62,7 +59,7 @@ fn converge(cluster: &mut Cluster) {
     let ids: Vec<u64> = cluster.nodes.keys().copied().collect();
     for id in &ids {
         assert_eq!(data(cluster, *id), data(cluster, ids[0]), "store {id}");
-        let state = states::load_region_state(&*cluster.nodes[id].engines.kv, common::REGION).unwrap();
+        let state = states::load_region_state(&*cluster.nodes[id].engines.kv, crate::common::REGION).unwrap();
         assert_eq!(state.unwrap().state(), PeerState::Normal, "store {id}");
         let store = cluster.nodes[id].store.as_ref().unwrap();
         assert!(!store.is_stopped(), "store {id}");
