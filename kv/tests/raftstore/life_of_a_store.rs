@@ -207,7 +207,7 @@ fn a_store_on_threads_serves_and_lets_go_of_everything_when_dropped() {
     let files = MemFiles::default();
     for round in 0..3 {
         // Opening it again proves that nobody has kept a handle.
-        let open = |name: &str| Arc::new(FjallEngine::open(&dir.path().join(name), &Cf::ALL).unwrap());
+        let open = |name: &str| Arc::new(FjallEngine::open(dir.path().join(name), &Cf::ALL).unwrap());
         let engines = Engines { raft: open("raft"), kv: open("kv") };
         bootstrap(&engines).unwrap();
         let store = start_threads(engines, &files);

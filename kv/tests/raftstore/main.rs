@@ -1,5 +1,8 @@
 //! The raftstore as its drivers see it: real stores and apply sides on memory engines, stepped by hand.
 
+// Everything here is test code, helpers included.
+#![allow(clippy::unwrap_used)]
+
 mod apply;
 mod commands;
 mod common;

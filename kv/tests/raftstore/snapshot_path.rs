@@ -1,8 +1,5 @@
 //! The whole way of a snapshot through real stores, disturbed at each of its steps.
 
-// Everything here is test code, helpers included.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
