@@ -26,7 +26,8 @@ impl Image {
         self.0[cf as usize].iter()
     }
 
-    fn apply(&mut self, batch: &WriteBatch) {
+    /// Takes a batch over.
+    pub fn write(&mut self, batch: &WriteBatch) {
         for op in batch.ops() {
             match op {
                 Op::Put { cf, key, value } => {
@@ -142,13 +143,13 @@ impl Disk {
     /// What a process would find.
     pub fn image(&self) -> Image {
         let mut image = self.synced.clone();
-        self.tail.iter().for_each(|batch| image.apply(batch));
+        self.tail.iter().for_each(|batch| image.write(batch));
         image
     }
 
     fn sync(&mut self) {
         for batch in self.tail.drain(..) {
-            self.synced.apply(&batch);
+            self.synced.write(&batch);
         }
     }
 }
@@ -224,13 +225,13 @@ impl Engine for SimEngine {
         }
         match self.gate.before_write() {
             Passage::Open => {
-                state.live.apply(&batch);
+                state.live.write(&batch);
                 self.gate.on_write(&batch);
                 state.disk.tail.push(batch);
                 Ok(())
             }
             Passage::Shut => {
-                state.live.apply(&batch);
+                state.live.write(&batch);
                 Ok(())
             }
             Passage::Fails => Err(fail(&mut state, &*self.gate)),

@@ -1,4 +1,4 @@
-//! Part 2c in the store: the exact tests, 35 of 80 points.
+//! Part 2c in the store, log compaction and snapshots: the exact tests, 35 of 80 points.
 
 use super::Test;
 

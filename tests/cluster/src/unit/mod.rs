@@ -13,6 +13,9 @@
 //! }
 //! ```
 
+pub mod fixture;
 pub mod p1;
+pub mod p2b;
+pub mod p2c;
 
 pub use raft_tests::unit::{Check, Fail, Promise, ensure, story};

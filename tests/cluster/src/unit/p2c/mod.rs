@@ -1,0 +1,1 @@
+//! Part 2c, snapshots and log compaction in the store.
