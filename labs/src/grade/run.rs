@@ -330,6 +330,7 @@ fn merge(shards: Vec<Said>, starts: &[u64], first: u64) -> Said {
                 total.ticks += cost.ticks;
                 total.messages += cost.messages;
                 total.committed += cost.committed;
+                total.undecided += cost.undecided;
                 hash = hash.or(said.hash);
             }
             other => {

@@ -132,5 +132,9 @@ fn done(result: &TestResult) -> String {
         runs => format!("  {}", count(runs as usize, "run", "runs")),
     };
     let hash = result.hash.as_ref().map_or(String::new(), |hash| format!("  {hash}"));
-    format!("{runs}{hash}")
+    let undecided = match result.cost.undecided {
+        0 => String::new(),
+        histories => format!("  {} undecided", count(histories as usize, "history", "histories")),
+    };
+    format!("{runs}{undecided}{hash}")
 }

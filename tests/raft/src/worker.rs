@@ -223,6 +223,7 @@ fn add(total: &mut Cost, cost: &Cost) {
     total.ticks += cost.ticks;
     total.messages += cost.messages;
     total.committed += cost.committed;
+    total.undecided += cost.undecided;
 }
 
 fn panicked(test: &Graded, panic: &Panic) -> Failure {

@@ -157,4 +157,7 @@ pub struct Cost {
     pub messages: u64,
     /// Entries committed.
     pub committed: u64,
+    /// Histories of clients of which the checker for linearizability could not tell within its budget whether they are. The
+    /// order of the log has judged them; but this is not the same as being found linearizable.
+    pub undecided: u64,
 }

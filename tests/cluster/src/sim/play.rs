@@ -60,15 +60,19 @@ impl World<'_> {
     }
 
     /// What clients saw must be explained by the log, and by some order of its own.
-    pub fn check_history(&self) -> Result<(), Stop> {
+    pub fn check_history(&mut self) -> Result<(), Stop> {
         if !self.layers.relation {
             return Ok(());
         }
         let history = &self.clients.history;
         log_order::check(history, &self.shared().checker.log())?;
         match linear::check(history, linear::BUDGET) {
-            // Not known is not judged: the order of the log has been.
-            linear::Verdict::Ok | linear::Verdict::Unknown { .. } => Ok(()),
+            linear::Verdict::Ok => Ok(()),
+            // Not known is not judged, and not passed off as good either: the order of the log has judged it, and it counts.
+            linear::Verdict::Unknown { .. } => {
+                self.cost.undecided += 1;
+                Ok(())
+            }
             linear::Verdict::Illegal(illegal) => {
                 Err(Violation { rule: &rules::LINEARIZABLE, node: 0, seen: illegal.told.clone() }.into())
             }

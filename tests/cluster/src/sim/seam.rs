@@ -90,10 +90,10 @@ pub struct Seam {
 }
 
 impl Shared {
-    /// Seams of a run with so many stores.
-    pub fn new(stores: u64, noise: Noise, slow_disk_ppm: u32) -> Arc<Mutex<Shared>> {
+    /// Seams of a run with so many stores, watched by `checker`.
+    pub fn new(stores: u64, noise: Noise, slow_disk_ppm: u32, checker: Checker) -> Arc<Mutex<Shared>> {
         Arc::new(Mutex::new(Shared {
-            checker: Checker::new(),
+            checker,
             stores: (0..stores).map(|_| StoreSeam::default()).collect(),
             effects: Vec::new(),
             calls: 0,

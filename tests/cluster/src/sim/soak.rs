@@ -2,7 +2,7 @@
 
 use raft_tests::sim::judge::{Player as _, Verdict, run};
 use raft_tests::sim::soak::{Stopwatch, print_failure};
-use verdict::{FailureKind, Layers};
+use verdict::{Cost, FailureKind, Layers};
 
 use super::profile::{Kinds, Profile, StoreTest, Story};
 use super::store::TICK_US;
@@ -82,33 +82,39 @@ pub fn soak(from: u64, count: u64, only: Option<&str>) -> bool {
         println!("no profile is called {}", only.unwrap_or_default());
         return false;
     }
-    let mut failures = 0;
+    let (mut failures, mut undecided) = (0, 0);
     for seed in from..from + count {
         let test = profiles[(seed % profiles.len() as u64) as usize];
-        failures += u64::from(!passes(test, seed));
+        match passes(test, seed) {
+            Some(cost) => undecided += cost.undecided,
+            None => failures += 1,
+        }
         if (seed + 1 - from).is_multiple_of(1_000) {
-            println!("{} of {count} runs, {failures} failed", seed + 1 - from);
+            println!(
+                "{} of {count} runs, {failures} failed, {undecided} histories undecided",
+                seed + 1 - from
+            );
         }
     }
-    println!("{count} runs, {failures} failed");
+    println!("{count} runs, {failures} failed, {undecided} histories undecided");
     failures == 0
 }
 
-/// Runs one seed, and prints why it fails if it does.
-fn passes(test: &StoreTest, seed: u64) -> bool {
+/// Runs one seed; prints why it fails if it does.
+fn passes(test: &StoreTest, seed: u64) -> Option<Cost> {
     let plan = draw_plan(test, seed);
     let outcome = run(test, &plan, Layers::ALL, seed.is_multiple_of(AUDIT_ONE_IN), false);
     match outcome.verdict {
-        Verdict::Passed => true,
+        Verdict::Passed => Some(outcome.cost),
         Verdict::NotImplemented(what) => {
             println!("{} seed {seed}: not implemented: {what}", test.name);
-            false
+            None
         }
         Verdict::Failed(failure) => {
             let kind: FailureKind = failure.kind;
             println!("{} seed {seed}: {kind:?}", test.name);
             print_failure(&failure);
-            false
+            None
         }
     }
 }

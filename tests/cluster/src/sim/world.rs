@@ -22,6 +22,7 @@ use super::net::Net;
 use super::seam::{Seam, Shared};
 use super::store::{Store, TICK_US, first_region};
 use super::transfer::Transfer;
+use crate::check::Checker;
 
 /// Why the world stopped in the middle of an event.
 #[derive(Debug)]
@@ -85,6 +86,10 @@ impl<'a> World<'a> {
     pub fn new(plan: &'a Plan, layers: Layers) -> World<'a> {
         let noise = Noise(plan.noise);
         let nodes = plan.knobs.nodes;
+        let checker = match plan.knobs.store.read_mode {
+            0 | 1 => Checker::new(),
+            _ => Checker::with_lease_reads(),
+        };
         World {
             plan,
             layers,
@@ -95,7 +100,7 @@ impl<'a> World<'a> {
             transfers: Vec::new(),
             stores: Vec::new(),
             region: first_region(nodes),
-            shared: Shared::new(nodes, noise, plan.knobs.slow_disk_ppm),
+            shared: Shared::new(nodes, noise, plan.knobs.slow_disk_ppm, checker),
             clients: Clients::new(plan),
             acts: Acts::new(&plan.knobs),
             budget: Budget::default(),
