@@ -90,6 +90,18 @@ fn a_stopped_fsm_leaves_when_its_mailbox_is_empty() {
 }
 
 #[test]
+fn what_a_stopped_fsm_will_not_take_is_dropped() {
+    let (messages, fsms) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (router, mut poller) = single(8, 8);
+    router.register(1, Puppet::counted(1, &fsms), 9);
+    router.send(1, Order::Stop).unwrap();
+    router.send(1, Order::Wait).unwrap();
+    router.send(1, Order::Token(token(&messages))).unwrap();
+    assert_eq!(poller.step(), [(A, vec![])]);
+    assert_eq!((count(&messages), count(&fsms)), (1, 1));
+}
+
+#[test]
 fn closing_while_an_fsm_waits_lets_it_finish() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let (router, mut poller) = single(8, 1);

@@ -1,13 +1,18 @@
-//! The thread driver. No test here depends on time: each waits for a count to be reached, or for threads to end.
+//! The thread driver. No test here depends on time: each waits for a count to be reached, or for threads to end, and only
+//! one that fails gives up after a while.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use super::kit::{Order, Puppet, Recorder, count, token};
-use crate::batch::{Address, BatchConfig, Fsm, PollHandler, Router, create};
+use crate::batch::{Address, BatchConfig, Fsm, PollHandler, Router, SendError, create};
 
 const CONFIG: BatchConfig = BatchConfig { batch_size_max: 16, messages_per_round: 8, control_capacity: 8 };
+
+/// Only a test that fails waits so long.
+const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// Lets tests wait for a number of events.
 #[derive(Clone, Default)]
@@ -22,7 +27,9 @@ impl Tally {
     fn wait_for(&self, total: usize) {
         let mut count = self.0.0.lock().unwrap();
         while *count < total {
-            count = self.0.1.wait(count).unwrap();
+            let (changed, waited) = self.0.1.wait_timeout(count, GIVE_UP).unwrap();
+            count = changed;
+            assert!(!waited.timed_out(), "{count} of {total} events, and no more for {GIVE_UP:?}");
         }
         assert_eq!(*count, total);
     }
@@ -85,6 +92,41 @@ fn a_shutdown_finishes_the_round_and_drops_the_rest() {
     assert!(router.addresses().is_empty());
 }
 
+/// Counts how often it has nothing to do.
+struct Idler(Tally);
+
+impl PollHandler<Puppet, Puppet> for Idler {
+    fn begin(&mut self, _: usize) {}
+
+    fn handle_control(&mut self, _: &mut Puppet, _: &mut Vec<Order>) -> Option<usize> {
+        Some(0)
+    }
+
+    fn handle_normal(&mut self, _: &mut Puppet, orders: &mut Vec<Order>) -> Option<usize> {
+        orders.clear();
+        Some(0)
+    }
+
+    fn end(&mut self, _: &mut [Box<Puppet>]) {}
+
+    fn pause(&mut self) {
+        self.0.add(1);
+    }
+}
+
+#[test]
+fn a_poller_says_when_it_goes_to_sleep() {
+    let paused = Tally::default();
+    let (router, system) = create(Puppet::new(Address::Control), &CONFIG);
+    router.register(1, Puppet::normal(1), 9);
+    let threads = system.spawn("test", 1, || Idler(paused.clone())).unwrap();
+    for times in 1..=3 {
+        paused.wait_for(times);
+        router.send(1, Order::Number(1)).unwrap();
+    }
+    threads.shutdown();
+}
+
 /// Fails when it is polled.
 struct Faulty;
 
@@ -110,7 +152,7 @@ fn a_panic_goes_on_in_whoever_shuts_down() {
     router.send(1, Order::Token(token(&messages))).unwrap();
     let threads = system.spawn("test", 2, || Faulty).unwrap();
     // Its FSM dies with it, and so does its mailbox.
-    while router.send(1, Order::Number(1)).is_ok() {
+    while !matches!(router.send(1, Order::Number(1)), Err(SendError::Disconnected(_))) {
         std::thread::yield_now();
     }
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| threads.shutdown())).unwrap_err();
