@@ -73,6 +73,9 @@ impl<N: Fsm, C: Fsm, H: PollHandler<N, C>> ManualPoller<N, C, H> {
     }
 
     fn collect(&mut self) {
+        if self.router.ready().is_empty() {
+            return;
+        }
         if let Some(arrivals) = self.router.ready().take(usize::MAX) {
             self.add(arrivals);
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::fsm::Fsm;
 use super::mailbox::BasicMailbox;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// An FSM on its way to a poller.
 pub(crate) struct Ready<F: Fsm> {
@@ -34,13 +34,15 @@ pub(crate) struct ReadyList<N: Fsm, C: Fsm> {
 struct Waiting<N: Fsm, C: Fsm> {
     control: Option<Ready<C>>,
     normals: VecDeque<Ready<N>>,
+    /// Pollers that wait for an arrival. Waking somebody up costs a system call even if nobody sleeps.
+    sleepers: usize,
     open: bool,
 }
 
 impl<N: Fsm, C: Fsm> ReadyList<N, C> {
     /// An empty list.
     pub(crate) fn new() -> ReadyList<N, C> {
-        let waiting = Waiting { control: None, normals: VecDeque::new(), open: true };
+        let waiting = Waiting { control: None, normals: VecDeque::new(), sleepers: 0, open: true };
         ReadyList { waiting: Mutex::new(waiting), arrived: Condvar::new() }
     }
 
@@ -52,8 +54,7 @@ impl<N: Fsm, C: Fsm> ReadyList<N, C> {
             return ready.discard();
         }
         waiting.normals.push_back(ready);
-        drop(waiting);
-        self.arrived.notify_one();
+        self.wake_one(waiting);
     }
 
     /// Adds the control FSM. After [`ReadyList::close`] it is discarded.
@@ -65,8 +66,21 @@ impl<N: Fsm, C: Fsm> ReadyList<N, C> {
         }
         assert!(waiting.control.is_none(), "the control FSM is in two places");
         waiting.control = Some(ready);
+        self.wake_one(waiting);
+    }
+
+    fn wake_one(&self, waiting: MutexGuard<'_, Waiting<N, C>>) {
+        let sleeps = waiting.sleepers > 0;
         drop(waiting);
-        self.arrived.notify_one();
+        if sleeps {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let waiting = lock(&self.waiting);
+        waiting.control.is_none() && waiting.normals.is_empty()
     }
 
     /// Takes the control FSM and up to `max` normal ones, if there are any. `None` once the list is closed.
@@ -78,7 +92,9 @@ impl<N: Fsm, C: Fsm> ReadyList<N, C> {
     pub(crate) fn wait(&self, max: usize) -> Option<Arrivals<N, C>> {
         let mut waiting = lock(&self.waiting);
         while waiting.open && waiting.control.is_none() && waiting.normals.is_empty() {
+            waiting.sleepers += 1;
             waiting = self.arrived.wait(waiting).expect("nothing panics while it holds this lock");
+            waiting.sleepers -= 1;
         }
         waiting.take(max)
     }

@@ -327,6 +327,16 @@ impl ManualStore {
         jobs
     }
 
+    /// Whether there is a job of each kind, in the order of [`Job`]: what [`ManualStore::jobs`] would name, at less cost.
+    pub fn has_jobs(&mut self) -> [bool; 4] {
+        [
+            !self.raft.is_idle(),
+            !self.apply.is_idle(),
+            self.region.pending() > 0,
+            self.raftlog_gc.pending() > 0,
+        ]
+    }
+
     /// Takes a step: one of [`ManualStore::jobs`], or one with only some of its FSMs.
     pub fn run(&mut self, job: &Job) {
         match job {

@@ -22,8 +22,6 @@ pub struct Budget {
     second: u64,
     messages: u64,
     kinds: BTreeMap<(i32, u64, u64), u64>,
-    /// Sum of all applied indexes when last looked at, by store.
-    applied: BTreeMap<usize, u64>,
 }
 
 impl World<'_> {
@@ -79,9 +77,8 @@ impl World<'_> {
 
     /// A store has done a round of work.
     pub fn spend_round(&mut self, i: usize) -> Result<(), Stop> {
-        let applied = self.status(i).map_or(0, |status| status.apply_state.applied_index);
-        let before = self.budget.applied.insert(i, applied);
-        if before != Some(applied) {
+        let applied = self.applied(i);
+        if applied != std::mem::replace(&mut self.stores[i].applied, applied) {
             self.stores[i].busy_rounds = 0;
         }
         self.stores[i].busy_rounds += 1;

@@ -1,7 +1,5 @@
 //! The network between the stores: messages on their way, and snapshots that travel in pieces.
 
-use bytes::{Bytes, BytesMut};
-use prost::Message as _;
 use proto::eraftpb::MessageType;
 use proto::raft_serverpb::RaftMessage;
 use raft_tests::sim::links::{Fate, Links, Weather};
@@ -13,7 +11,7 @@ use super::event::Event;
 /// A message on its way.
 #[derive(Clone, Debug)]
 pub struct Flying {
-    /// What the receiver gets: decoded from what the sender encoded, so that no two stores share memory.
+    /// What the receiver gets.
     pub message: RaftMessage,
     /// Position of the sender.
     pub from: usize,
@@ -41,34 +39,19 @@ pub struct Net {
     free: Vec<usize>,
     /// Messages sent so far.
     pub count: u64,
-    buffer: BytesMut,
 }
 
 impl Net {
     /// A network in the given weather.
     pub fn new(noise: Noise, weather: Weather) -> Net {
-        Net {
-            links: Links::new(noise, weather),
-            flying: Vec::new(),
-            free: Vec::new(),
-            count: 0,
-            buffer: BytesMut::new(),
-        }
+        Net { links: Links::new(noise, weather), flying: Vec::new(), free: Vec::new(), count: 0 }
     }
 
-    /// Writes a message down, and reads it again: what the receiver will get, and a digest of the bytes between.
-    pub fn travel(&mut self, message: &RaftMessage) -> (RaftMessage, u64) {
-        message.encode(&mut self.buffer).expect("the buffer grows");
-        let wire: Bytes = self.buffer.split().freeze();
-        let digest = rng::fold_bytes(0, &wire);
-        (RaftMessage::decode(wire).expect("what was just encoded"), digest)
-    }
-
-    /// Sends a message at `now`; says whether it is on its way.
-    pub fn send(&mut self, now: u64, flying: Flying, queue: &mut Queue<Event>) -> bool {
+    /// Sends a message at `now`; gives it back if it is lost.
+    pub fn send(&mut self, now: u64, flying: Flying, queue: &mut Queue<Event>) -> Option<Flying> {
         let Fate::Arrives { after_us, copy_after_us } = self.links.fate(flying.from as u64, flying.to as u64)
         else {
-            return false;
+            return Some(flying);
         };
         // A snapshot travels over a connection of its own, where nothing is doubled.
         if let Some(after_us) = copy_after_us.filter(|_| !flying.has_snapshot()) {
@@ -77,7 +60,7 @@ impl Net {
         }
         let slot = self.hold(flying);
         queue.push(now + after_us, Event::Deliver { slot });
-        true
+        None
     }
 
     /// Takes a message off the wire.
@@ -104,4 +87,30 @@ impl Net {
             }
         }
     }
+}
+
+/// A digest of all that a message says.
+pub fn digest(envelope: &RaftMessage) -> u64 {
+    let mut digest = rng::fold(envelope.region_id, u64::from(envelope.is_tombstone));
+    let Some(message) = &envelope.message else { return digest };
+    let numbers = [
+        message.from << 32 | message.to,
+        message.msg_type as u64,
+        message.term,
+        message.log_term,
+        message.index,
+        message.commit,
+        u64::from(message.reject) << 63 | message.reject_hint,
+        message.entries.len() as u64,
+    ];
+    digest = numbers.into_iter().fold(digest, rng::fold);
+    for entry in &message.entries {
+        digest = rng::fold(rng::fold(digest, entry.term), entry.index);
+        digest = rng::fold_bytes(digest, &entry.data);
+    }
+    let snapshot = message.snapshot.as_ref();
+    if let Some(meta) = snapshot.and_then(|snapshot| snapshot.metadata.as_ref()) {
+        digest = rng::fold(rng::fold(digest, meta.term), meta.index);
+    }
+    digest
 }

@@ -58,6 +58,8 @@ pub struct Store {
     pub clock_us: u64,
     /// Work done since something last came in from outside or was applied.
     pub busy_rounds: u32,
+    /// What it had applied then.
+    pub applied: u64,
     /// Draws made for its duties.
     pub draws: u64,
 }
@@ -133,6 +135,7 @@ impl Store {
             tick_us,
             clock_us: tick_us,
             busy_rounds: 0,
+            applied: 0,
             draws: 0,
         }
     }
@@ -190,19 +193,19 @@ impl Running {
         Ok(Running { store, router, service, clock, raft, kv })
     }
 
-    /// What it could do now.
-    pub fn jobs(&mut self) -> Vec<Job> {
-        self.store.jobs()
-    }
-
     /// Does some of a duty, if there is anything to do: with many state machines ready, `choose` may leave some out.
     pub fn work(&mut self, duty: Duty, choose: impl FnOnce(Vec<Address>) -> Vec<Address>) {
-        let job = self.store.jobs().into_iter().find(|job| duty_of(job) == duty);
-        let Some(job) = job else { return };
-        let job = match job {
-            Job::Raft(all) => Job::Raft(choose(all)),
-            Job::Apply(all) => Job::Apply(choose(all)),
-            job => job,
+        let job = match duty {
+            Duty::Region => Job::Region,
+            Duty::RaftLogGc => Job::RaftLogGc,
+            Duty::Raft | Duty::Apply => {
+                let jobs = self.store.jobs().into_iter();
+                match (duty, jobs.into_iter().find(|job| duty_of(job) == duty)) {
+                    (Duty::Raft, Some(Job::Raft(all))) => Job::Raft(choose(all)),
+                    (Duty::Apply, Some(Job::Apply(all))) => Job::Apply(choose(all)),
+                    _ => return,
+                }
+            }
         };
         self.store.run(&job);
     }
@@ -217,7 +220,7 @@ impl Running {
 }
 
 /// Which duty a job belongs to.
-pub fn duty_of(job: &Job) -> Duty {
+fn duty_of(job: &Job) -> Duty {
     match job {
         Job::Raft(_) => Duty::Raft,
         Job::Apply(_) => Duty::Apply,

@@ -208,7 +208,7 @@ fn draw_requests(knobs: &Knobs, kinds: Kinds, dice: &mut Dice) -> Vec<Timed<Oper
         scans: some(dice, 3),
         odd: if kinds.chaos { dice.pick(&[6, 12, 30]) } else { 40 },
     };
-    let gap_ms = dice.pick(&[2, 10, 20, 40]);
+    let gap_ms = dice.pick(&[5, 20, 40, 80]);
     let mut operations = Vec::new();
     for client in 1..=knobs.store.clients {
         let mut at_us = dice.range(20_000, 300_000);

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use super::event::{Duty, End, Event, Report};
 use super::laws;
-use super::net::Flying;
+use super::net::{self, Flying};
 use super::seam::Effect;
-use super::store::{Running, TICK_US, config, duty_of};
+use super::store::{Running, TICK_US, config};
 use super::story::What;
 use super::world::{Stop, World};
 
@@ -155,10 +155,10 @@ impl World<'_> {
     /// Puts what a store has to do into the queue.
     fn schedule(&mut self, i: usize) {
         let Some(running) = &mut self.stores[i].running else { return };
-        let jobs = running.jobs();
-        for job in jobs {
-            let duty = duty_of(&job);
-            if std::mem::replace(&mut self.stores[i].due[duty as usize], true) {
+        let waiting = running.store.has_jobs();
+        for duty in Duty::ALL {
+            let due = &mut self.stores[i].due[duty as usize];
+            if !waiting[duty as usize] || std::mem::replace(due, true) {
                 continue;
             }
             let wait = self.wait_for(i, duty);
@@ -221,16 +221,17 @@ impl World<'_> {
     fn send(&mut self, i: usize, stall_us: u64, message: RaftMessage) -> Result<(), Stop> {
         self.net.count += 1;
         self.spend_message(i, &message)?;
-        let (copy, digest) = self.net.travel(&message);
-        self.hash = rng::fold(self.hash, digest);
+        self.hash = rng::fold(self.hash, net::digest(&message));
         let number = self.net.count;
         let to = message.to_peer.as_ref().map_or(0, |peer| peer.store_id);
-        self.told(i, What::Send { number, message: &copy });
+        self.told(i, What::Send { number, message: &message });
         let known = (1..=self.stores.len() as u64).contains(&to);
         let position = if known { to as usize - 1 } else { 0 };
         let life = self.stores[i].life;
-        let flying = Flying { message: copy, from: i, life, to: position, number };
-        if !known || !self.net.send(self.now + stall_us, flying.clone(), &mut self.queue) {
+        let flying = Flying { message, from: i, life, to: position, number };
+        let lost =
+            if known { self.net.send(self.now + stall_us, flying, &mut self.queue) } else { Some(flying) };
+        if let Some(flying) = lost {
             self.told(i, What::Lose { number, to });
             self.lost(&flying);
         }

@@ -224,6 +224,12 @@ impl<'a> World<'a> {
         self.shared().stores[i].status.clone()
     }
 
+    /// What a store's peer has applied, as far as is known.
+    pub fn applied(&self, i: usize) -> u64 {
+        let shared = self.shared();
+        shared.stores[i].status.as_ref().map_or(0, |status| status.apply_state.applied_index)
+    }
+
     /// States of all peers that run.
     pub fn statuses(&self) -> impl Iterator<Item = PeerStatus> + '_ {
         (0..self.stores.len()).filter_map(|i| self.status(i))
