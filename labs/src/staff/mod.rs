@@ -76,6 +76,12 @@ pub enum Selftest {
     },
     /// Each legal variant has full points in every part.
     Variants {
+        /// Only variants whose ids hold this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Only in this part.
+        #[arg(long)]
+        part: Option<String>,
         /// Seeds of each simulation.
         #[arg(long)]
         seeds: Option<u64>,
@@ -105,7 +111,9 @@ pub fn run(root: &Path, command: Staff) -> Result<u8> {
         Staff::Selftest { what } => match what {
             Selftest::Bugs { shard } => selftest::bugs(root, &shard),
             Selftest::Holes { part } => selftest::holes(root, part.as_deref()),
-            Selftest::Variants { seeds } => selftest::variants(root, seeds),
+            Selftest::Variants { only, part, seeds } => {
+                selftest::variants(root, &only, part.as_deref(), seeds)
+            }
             Selftest::Parts { part } => selftest::parts(root, part.as_deref()),
         },
         Staff::Bugs { only, quick } => matrix::run(root, only.as_deref(), !quick),

@@ -83,19 +83,19 @@ pub fn bugs(root: &Path, wanted: &str) -> Result<u8> {
     Ok(u8::from(missed > 0))
 }
 
-/// No legal variant is failed by any part.
-pub fn variants(root: &Path, seeds: Option<u64>) -> Result<u8> {
+/// No legal variant is failed by any part: or only those whose ids hold `only`, or only by `part`.
+pub fn variants(root: &Path, only: &str, part: Option<&str>, seeds: Option<u64>) -> Result<u8> {
     let stamper = Stamper::new(root)?;
     let zoo = Zoo::open(root, &stamper)?;
     let (mut failed, mut tried) = (0, 0);
-    for variant in zoo.of(Kind::Variant) {
+    for variant in zoo.of(Kind::Variant).filter(|variant| variant.id.contains(only)) {
         let mut accused = Vec::new();
         let kinds = match variant.only {
             Only::All => vec![TestKind::Unit, TestKind::Simulation, TestKind::Search],
             Only::Random => vec![TestKind::Simulation, TestKind::Search],
         };
         let options = Options { seeds, kinds, ..Options::bare() };
-        for part in &stamper.course().parts {
+        for part in stamper.course().parts.iter().filter(|of| part.is_none_or(|part| of.id == part)) {
             let verdict = judge(&stamper, part, zoo.with(variant, part), &options)?;
             accused.extend(verdict.first.map(|by| format!("{} ({})", by.info.name, cause(&by))));
         }
