@@ -230,3 +230,20 @@ fn a_snapshot_shows_what_was_applied_before_it_was_asked_for() {
     assert_eq!((apply_state.applied_index, *applied_term), (6, 6));
     assert_eq!(snapshot.get(Cf::Default, b"a").unwrap().unwrap(), "1");
 }
+
+#[test]
+fn a_region_with_much_to_apply_makes_room_for_others() {
+    let mut side = ApplySide::new();
+    let big = "x".repeat(3 << 20);
+    let mut messages = Vec::new();
+    for i in 0..4 {
+        let (_, _, entry) = side.proposed(&command(vec![put(&format!("k{i}"), &big)]));
+        messages.push(ApplyMsg::Apply { term: 6, entries: vec![entry] });
+    }
+    let left = side.round_with(messages);
+    assert_eq!(left.len(), 2);
+    assert_eq!(side.apply_state().applied_index, 7);
+    assert!(side.round_with(left).is_empty());
+    assert_eq!(side.apply_state().applied_index, 9);
+    assert_eq!(side.reports().len(), 2);
+}

@@ -53,11 +53,17 @@ impl RaftPoller {
     }
 
     /// A round that lasts as long as an election means that this store cannot keep up.
-    fn check_busy(&self) {
+    fn check_busy(&self, peers: usize) {
         let election_ms =
             u64::from(self.ctx.config.raft_election_timeout_ticks) * self.ctx.config.raft_base_tick_ms;
-        let took = self.ctx.clock.now().since(self.began);
-        self.ctx.stats.on_round(took >= election_ms * 1000);
+        let took_ms = self.ctx.clock.now().since(self.began) / 1000;
+        let is_slow = took_ms >= election_ms;
+        if is_slow {
+            log::warn!(
+                "a round over {peers} peers took {took_ms} ms: the disk is too slow, or there is too much to do"
+            );
+        }
+        self.ctx.stats.on_round(is_slow);
     }
 }
 
@@ -94,12 +100,15 @@ impl PollHandler<PeerFsm, StoreFsm> for RaftPoller {
         if let Err(error) = self.write() {
             return self.ctx.fatal.stop(format!("raft states could not be written: {error}"));
         }
-        for fsm in fsms {
+        for fsm in &mut *fsms {
             fsm.post_ready(&self.ctx);
         }
-        self.check_busy();
+        self.check_busy(fsms.len());
     }
 }
+
+/// An apply FSM that has put so many bytes into a round makes room for others.
+const ROUND_BYTES_MAX: u64 = 4 << 20;
 
 /// The apply side: carries out the committed entries of a round in one batch.
 pub struct ApplyPoller {
@@ -123,14 +132,20 @@ impl PollHandler<ApplyFsm, ApplyControl> for ApplyPoller {
         Some(0)
     }
 
+    /// An FSM that has put much into the round's batch leaves the rest of its messages for the next round, so that the others
+    /// get their turn.
     fn handle_normal(&mut self, fsm: &mut ApplyFsm, messages: &mut Vec<ApplyMsg>) -> Option<usize> {
-        for message in messages.drain(..) {
+        messages.reverse();
+        let mut is_tired = false;
+        while !is_tired && let Some(message) = messages.pop() {
             if !self.ctx.store.fatal.is_stopped() {
                 fsm.on_msg(&mut self.ctx, message);
             }
+            is_tired = fsm.apply.written_bytes >= ROUND_BYTES_MAX;
         }
+        messages.reverse();
         fsm.apply.finish_round(&mut self.ctx);
-        Some(0)
+        if messages.is_empty() { Some(0) } else { None }
     }
 
     fn end(&mut self, _: &mut [Box<ApplyFsm>]) {

@@ -157,11 +157,23 @@ impl ApplySide {
         ApplySide { engine, observer, region_tasks, reports, poller, fsm, next: 6, term: 6 }
     }
 
-    /// One round with these messages.
-    pub fn round(&mut self, mut messages: Vec<ApplyMsg>) {
+    /// One round with these messages, all of which it handles.
+    pub fn round(&mut self, messages: Vec<ApplyMsg>) {
+        let left = self.round_with(messages);
+        assert!(left.is_empty(), "{} messages are left", left.len());
+    }
+
+    /// One round with these messages; returns those that are left for the next one.
+    pub fn round_with(&mut self, mut messages: Vec<ApplyMsg>) -> Vec<ApplyMsg> {
         self.poller.begin(1);
-        self.poller.handle_normal(&mut self.fsm, &mut messages);
+        let wish = self.poller.handle_normal(&mut self.fsm, &mut messages);
+        assert_eq!(
+            wish.is_none(),
+            !messages.is_empty(),
+            "it must be polled again exactly if there is more to do"
+        );
         self.poller.end(std::slice::from_mut(&mut self.fsm));
+        messages
     }
 
     /// A proposal for the next entry, and that entry.
