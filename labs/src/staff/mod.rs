@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 
 use crate::stamp::{Open, Stamper};
+use selftest::Checkpoints;
 
 /// What the makers of the course do.
 #[derive(Subcommand)]
@@ -90,6 +91,12 @@ pub enum Selftest {
     Parts {
         /// Only this checkpoint.
         part: Option<String>,
+        /// Only some, such as `2/3` or `today/3`.
+        #[arg(long, default_value = "0/1")]
+        shard: String,
+        /// Seeds of each simulation.
+        #[arg(long)]
+        seeds: Option<u64>,
     },
 }
 
@@ -114,7 +121,9 @@ pub fn run(root: &Path, command: Staff) -> Result<u8> {
             Selftest::Variants { only, part, seeds } => {
                 selftest::variants(root, &only, part.as_deref(), seeds)
             }
-            Selftest::Parts { part } => selftest::parts(root, part.as_deref()),
+            Selftest::Parts { part, shard, seeds } => {
+                selftest::parts(root, &Checkpoints { only: part.as_deref(), shard: &shard, seeds })
+            }
         },
         Staff::Bugs { only, quick } => matrix::run(root, only.as_deref(), !quick),
         Staff::Soak { suite, runs } => soak::soak(root, &suite, runs),

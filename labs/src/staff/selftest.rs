@@ -137,17 +137,32 @@ pub fn holes(root: &Path, only: Option<&str>) -> Result<u8> {
     Ok(u8::from(failed > 0))
 }
 
+/// Which checkpoints are tried, and how hard.
+pub struct Checkpoints<'a> {
+    /// Only the one from this part.
+    pub only: Option<&'a str>,
+    /// Only some, as for [`bugs`].
+    pub shard: &'a str,
+    /// Seeds of each simulation.
+    pub seeds: Option<u64>,
+}
+
 /// Each checkpoint builds without warnings, passes the parts before it, and fails the others.
-pub fn parts(root: &Path, only: Option<&str>) -> Result<u8> {
+pub fn parts(root: &Path, wanted: &Checkpoints<'_>) -> Result<u8> {
     let stamper = Stamper::new(root)?;
+    let chosen = shard(wanted.shard)?;
     let mut bad = 0;
     let ids: Vec<String> = stamper.course().parts.iter().map(|part| part.id.clone()).collect();
-    for (n, id) in ids.iter().enumerate().filter(|(_, id)| only.is_none_or(|o| o == *id)) {
-        let solved = &ids[..n];
-        bad += checkpoint(root, &stamper, id, &Open::From(id.clone()), |part| solved.contains(&part.id))?;
+    let checkpoint = |name: &str, open: &Open, solved: &[String]| {
+        checkpoint(root, &stamper, (name, wanted.seeds), open, |part| solved.contains(&part.id))
+    };
+    for (n, id) in ids.iter().enumerate() {
+        if chosen(n) && wanted.only.is_none_or(|only| only == id) {
+            bad += checkpoint(id, &Open::From(id.clone()), &ids[..n])?;
+        }
     }
-    if only.is_none() {
-        bad += checkpoint(root, &stamper, "all solved", &Open::AllBut(ids.clone()), |_| true)?;
+    if chosen(ids.len()) && wanted.only.is_none() {
+        bad += checkpoint("all solved", &Open::AllBut(ids.clone()), &ids)?;
     }
     println!(
         "checkpoints: {}",
@@ -159,7 +174,7 @@ pub fn parts(root: &Path, only: Option<&str>) -> Result<u8> {
 fn checkpoint(
     root: &Path,
     stamper: &Stamper,
-    name: &str,
+    (name, seeds): (&str, Option<u64>),
     open: &Open,
     solved: impl Fn(&Part) -> bool,
 ) -> Result<usize> {
@@ -172,7 +187,7 @@ fn checkpoint(
         complaints.push(format!("{} warnings, the first: {first}", warnings.len()));
     }
     let mut said = Vec::new();
-    let options = Options { untouched: Untouched::find(&out, stamper.course()), ..Options::bare() };
+    let options = Options { untouched: Untouched::find(&out, stamper.course()), seeds, ..Options::bare() };
     for part in &stamper.course().parts {
         let verdict = judge(stamper, part, grade::program(workers[&part.suite].clone()), &options)?;
         let state = match (&verdict.first, verdict.all_open) {
