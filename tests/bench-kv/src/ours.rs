@@ -70,8 +70,7 @@ impl Ours {
 async fn find_leader(scheduler: &str, addresses: &[String]) -> Result<(String, kvrpcpb::Context)> {
     let mut pd = PdClient::new(connect(scheduler).await?);
     let members = pd.get_members(GetMembersRequest { header: None }).await?.into_inner();
-    let header =
-        RequestHeader { cluster_id: members.header.unwrap_or_default().cluster_id, ..Default::default() };
+    let header = RequestHeader { cluster_id: members.header.unwrap_or_default().cluster_id };
     let region = pd.get_region(GetRegionRequest { header: Some(header), region_key: Bytes::new() }).await?;
     let region = region.into_inner().region.context("the scheduler knows no region yet")?;
     for peer in &region.peers {
@@ -79,8 +78,7 @@ async fn find_leader(scheduler: &str, addresses: &[String]) -> Result<(String, k
         let store = pd.get_store(request).await?.into_inner().store.context("a store that nobody knows")?;
         ensure!(addresses.contains(&store.address), "{} is none of our stores", store.address);
         let context = context(&region, peer);
-        let mut client =
-            Raw { tikv: TikvClient::new(connect(&store.address).await?), context: context.clone() };
+        let mut client = Raw { tikv: TikvClient::new(connect(&store.address).await?), context };
         if client.put(Bytes::from_static(b"leader"), Bytes::from_static(b"?")).await.is_ok() {
             return Ok((store.address, context));
         }
@@ -92,7 +90,7 @@ fn context(region: &metapb::Region, peer: &metapb::Peer) -> kvrpcpb::Context {
     kvrpcpb::Context {
         region_id: region.id,
         region_epoch: region.region_epoch,
-        peer: Some(peer.clone()),
+        peer: Some(*peer),
         ..Default::default()
     }
 }
@@ -101,7 +99,7 @@ impl Cluster for Ours {
     type Client = Raw;
 
     fn client(&self, channel: Channel) -> Raw {
-        Raw { tikv: TikvClient::new(channel), context: self.context.clone() }
+        Raw { tikv: TikvClient::new(channel), context: self.context }
     }
 
     fn leader(&self) -> &str {
@@ -122,7 +120,7 @@ pub struct Raw {
 
 impl Client for Raw {
     async fn put(&mut self, key: Bytes, value: Bytes) -> Result<()> {
-        let request = RawPutRequest { context: Some(self.context.clone()), key, value, ..Default::default() };
+        let request = RawPutRequest { context: Some(self.context), key, value, ..Default::default() };
         let answer = self.tikv.raw_put(request).await?.into_inner();
         ensure!(answer.region_error.is_none(), "{:?}", answer.region_error);
         ensure!(answer.error.is_empty(), "{}", answer.error);
@@ -130,7 +128,7 @@ impl Client for Raw {
     }
 
     async fn get(&mut self, key: Bytes) -> Result<usize> {
-        let request = RawGetRequest { context: Some(self.context.clone()), key, ..Default::default() };
+        let request = RawGetRequest { context: Some(self.context), key, ..Default::default() };
         let answer = self.tikv.raw_get(request).await?.into_inner();
         ensure!(answer.region_error.is_none(), "{:?}", answer.region_error);
         ensure!(answer.error.is_empty(), "{}", answer.error);

@@ -152,9 +152,12 @@ fn a_panic_goes_on_in_whoever_shuts_down() {
     router.send(1, Order::Token(token(&messages))).unwrap();
     let threads = system.spawn("test", 2, || Faulty).unwrap();
     // Its FSM dies with it, and so does its mailbox.
-    while !matches!(router.send(1, Order::Number(1)), Err(SendError::Disconnected(_))) {
+    let gone = || matches!(router.send(1, Order::Number(1)), Err(SendError::Disconnected(_)));
+    let mut attempts = 0..10_000_000;
+    while !gone() && attempts.next().is_some() {
         std::thread::yield_now();
     }
+    assert!(gone());
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| threads.shutdown())).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"as planned"));
     assert_eq!((count(&messages), count(&fsms)), (1, 1));
