@@ -52,6 +52,7 @@
 //! | `operation/` | what peers do, one operation a file: start here |
 //! | `peer.rs`, `apply.rs` | the state of a peer, and of its apply side |
 //! | `proposals.rs`, `reads.rs` | commands and reads that wait, and how each is answered exactly once |
+//! | `local_reader.rs` | reads under a lease, on the reader's thread |
 //! | `fsm/` | the three FSMs as tables of messages; the round of a poller |
 //! | `peer_storage/` | one peer's log and states on disk, and the snapshot that it makes or installs |
 //! | `meta/` | what is kept about regions: keys, values, questions about a region |
@@ -79,6 +80,7 @@ pub mod cmd_resp;
 pub mod context;
 pub mod error;
 pub mod fsm;
+pub mod local_reader;
 pub mod meta;
 pub mod msg;
 pub mod operation;

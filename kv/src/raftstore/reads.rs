@@ -27,11 +27,21 @@ pub struct PendingRead {
 #[derive(Debug, Default)]
 pub struct PendingReads {
     gathered: Vec<PendingRead>,
-    /// Named by numbers that rise.
-    asked: VecDeque<(u64, Vec<PendingRead>)>,
+    /// In the order of their numbers.
+    asked: VecDeque<Asked>,
     /// By the index that each waits for; it rises.
     confirmed: VecDeque<(u64, Vec<PendingRead>)>,
     last_number: u64,
+}
+
+/// Reads that Raft was asked about together.
+#[derive(Debug)]
+struct Asked {
+    /// Names them; rises.
+    number: u64,
+    /// If Raft confirms them, nobody else can lead before this.
+    lease_until: Micros,
+    reads: Vec<PendingRead>,
 }
 
 impl PendingReads {
@@ -40,21 +50,26 @@ impl PendingReads {
         self.gathered.push(PendingRead { request, callback });
     }
 
-    /// Gives the gathered reads a number; `None` if there are none.
-    pub fn ask(&mut self) -> Option<u64> {
+    /// Gives the gathered reads a number; `None` if there are none. `lease_until`: what [`LeaseGuard::until`] says now.
+    pub fn ask(&mut self, lease_until: Micros) -> Option<u64> {
         if self.gathered.is_empty() {
             return None;
         }
         self.last_number += 1;
-        self.asked.push_back((self.last_number, std::mem::take(&mut self.gathered)));
-        Some(self.last_number)
+        let (number, reads) = (self.last_number, std::mem::take(&mut self.gathered));
+        self.asked.push_back(Asked { number, lease_until, reads });
+        Some(number)
     }
 
-    /// Raft has confirmed the reads of this number, and with them all that were asked before.
-    pub fn confirm(&mut self, number: u64, index: u64) {
-        while let Some((_, reads)) = self.asked.pop_front_if(|(asked, _)| *asked <= number) {
-            self.confirmed.push_back((index, reads));
+    /// Raft has confirmed the reads of this number, and with them all that were asked before. Returns until when nobody else can
+    /// lead, if they were waiting.
+    pub fn confirm(&mut self, number: u64, index: u64) -> Option<Micros> {
+        let mut lease_until = None;
+        while let Some(asked) = self.asked.pop_front_if(|asked| asked.number <= number) {
+            lease_until = Some(asked.lease_until);
+            self.confirmed.push_back((index, asked.reads));
         }
+        lease_until
     }
 
     /// Takes out the reads that wait for nothing behind `applied`.
@@ -68,8 +83,9 @@ impl PendingReads {
 
     /// Takes out all.
     pub fn take_all(&mut self) -> Vec<PendingRead> {
-        let asked = self.asked.drain(..).chain(self.confirmed.drain(..)).flat_map(|(_, reads)| reads);
+        let asked = self.asked.drain(..).flat_map(|asked| asked.reads);
         let mut all: Vec<PendingRead> = asked.collect();
+        all.extend(self.confirmed.drain(..).flat_map(|(_, reads)| reads));
         all.append(&mut self.gathered);
         all
     }
@@ -85,6 +101,9 @@ impl PendingReads {
 /// must not deliver ticks faster than that, and above all must not make up for ticks that it has missed.
 #[derive(Debug)]
 pub struct LeaseGuard {
+    /// Term in which leadership was offered to another peer. That peer may campaign at any time from then on, whatever others
+    /// have heard from us, so there is no lease any more in this term.
+    pub offered_in_term: u64,
     /// When the last ticks were.
     ticks: VecDeque<Micros>,
     ticks_max: usize,
@@ -97,6 +116,7 @@ impl LeaseGuard {
         let election_ticks = config.raft_election_timeout_ticks;
         let election_micros = u64::from(election_ticks) * config.raft_base_tick_ms * 1000;
         LeaseGuard {
+            offered_in_term: 0,
             ticks: VecDeque::new(),
             // As many as Raft's lease lasts: it leaves out the last quarter.
             ticks_max: (election_ticks - election_ticks.div_ceil(4)) as usize,
@@ -114,8 +134,15 @@ impl LeaseGuard {
 
     /// Whether a lease that Raft believes in may be believed.
     pub fn is_trusted(&self, now: Micros) -> bool {
-        self.ticks.len() == self.ticks_max
-            && self.ticks.front().is_some_and(|first| now.since(*first) <= self.limit_micros)
+        now <= self.until()
+    }
+
+    /// Until when a lease that Raft believes in now may be believed; long ago if it may not.
+    pub fn until(&self) -> Micros {
+        match self.ticks.front() {
+            Some(first) if self.ticks.len() == self.ticks_max => Micros(first.0 + self.limit_micros),
+            _ => Micros(0),
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! 4. Apply sides are registered before peers, since peers send to them; each peer's first message is `Start`.
 //! 5. Pollers begin.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use proto::metapb;
 use proto::raft_serverpb::{PeerState, RegionLocalState};
@@ -21,7 +21,7 @@ use super::fsm::apply::{ApplyControl, ApplyFsm};
 use super::fsm::handler::{ApplyPoller, RaftPoller};
 use super::fsm::peer::PeerFsm;
 use super::fsm::store::StoreFsm;
-use super::meta::store_meta::StoreMeta;
+use super::local_reader::LocalReader;
 use super::meta::{keys, states};
 use super::msg::PeerMsg;
 use super::peer::Peer;
@@ -92,6 +92,7 @@ pub enum Job {
 
 /// What both kinds of stores show to others.
 struct Shared {
+    reader: LocalReader,
     snap_manager: SnapManager,
     fatal: Arc<Fatal>,
     stats: Arc<StoreStats>,
@@ -179,8 +180,17 @@ impl StoreBuilder {
         let (peers, raft) = batch::create(Box::new(StoreFsm::default()), &config);
         let (applies, apply) = batch::create(Box::new(ApplyControl), &config);
         let fatal = Arc::new(Fatal::new(self.observer.clone()));
-        let shared = Shared { snap_manager, fatal, stats: Arc::default() };
-        Ok(Parts { router: RaftRouter { peers, applies }, raft, apply, shared })
+        let router = RaftRouter { peers, applies };
+        let reader = LocalReader {
+            store_id: self.store.id,
+            store_meta: Arc::default(),
+            kv: Arc::downgrade(&self.engines.kv),
+            clock: self.clock.clone(),
+            fatal: fatal.clone(),
+            router: router.clone(),
+        };
+        let shared = Shared { reader, snap_manager, fatal, stats: Arc::default() };
+        Ok(Parts { router, raft, apply, shared })
     }
 
     fn region_runner(&self, parts: &Parts) -> RegionRunner {
@@ -213,7 +223,7 @@ impl StoreBuilder {
             observer: self.observer.clone(),
             stats: parts.shared.stats.clone(),
             fatal: parts.shared.fatal.clone(),
-            store_meta: Arc::new(Mutex::new(StoreMeta::default())),
+            store_meta: parts.shared.reader.store_meta.clone(),
             snap_manager: parts.shared.snap_manager.clone(),
             region_scheduler,
             raftlog_gc_scheduler,
@@ -284,6 +294,11 @@ macro_rules! offer {
             /// Its addresses.
             pub fn router(&self) -> RaftRouter {
                 self.router.clone()
+            }
+
+            /// Its addresses, for commands, with reads served at once while a lease allows it (`ReadMode::Lease`).
+            pub fn local_reader(&self) -> LocalReader {
+                self.shared.reader.clone()
             }
 
             /// Its snapshot files, for the transport.

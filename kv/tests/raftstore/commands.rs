@@ -237,6 +237,65 @@ fn a_leader_with_a_lease_reads_without_asking_anybody() {
     take(&read).unwrap();
 }
 
+/// Whether a read is served at once, on the reader's thread.
+fn reads_at_once(cluster: &Cluster, id: u64) -> bool {
+    let read = cluster.read_locally(id);
+    let at_once = read.lock().unwrap().is_some();
+    at_once && take(&read).unwrap().get_cf(kv::engine::Cf::Default, b"a").unwrap().is_some()
+}
+
+/// A leader whose lease has just been confirmed.
+fn leased() -> Fixture {
+    let mut fixture = Fixture::new(ReadMode::Lease);
+    for _ in 0..20 {
+        fixture.cluster.tick();
+    }
+    fixture.cluster.must_get(fixture.leader, "a");
+    assert!(reads_at_once(&fixture.cluster, fixture.leader));
+    fixture
+}
+
+#[test]
+fn under_a_lease_reads_need_no_peer_until_the_lease_is_over() {
+    let fixture = leased();
+    assert!(!reads_at_once(&fixture.cluster, fixture.follower()));
+    fixture.cluster.advance_clock(100);
+    assert!(!reads_at_once(&fixture.cluster, fixture.leader), "the lease is over");
+
+    let mut fixture = leased();
+    fixture.cluster.settle();
+    fixture.cluster.advance_clock(10);
+    assert!(reads_at_once(&fixture.cluster, fixture.leader));
+    let status = fixture.cluster.status(fixture.leader).unwrap();
+    fixture.cluster.must_put(fixture.leader, "a", "2");
+    assert!(reads_at_once(&fixture.cluster, fixture.leader), "in term {}", status.raft.term);
+}
+
+#[test]
+fn a_lease_ends_with_an_offer_of_leadership_and_with_leadership() {
+    let mut fixture = leased();
+    let (old, new) = (fixture.leader, fixture.follower());
+    let transfer = TransferLeaderRequest { peer: Some(Peer { id: new * 10, store_id: new }) };
+    let admin = AdminRequest {
+        cmd_type: AdminCmdType::TransferLeader as i32,
+        transfer_leader: Some(transfer),
+        ..AdminRequest::default()
+    };
+    // The order to campaign is lost, or comes much later.
+    fixture.cluster.cut.insert(new);
+    let request = RaftCmdRequest { admin_request: Some(admin), ..fixture.command(Vec::new()) };
+    fixture.cluster.command(old, request);
+    fixture.cluster.run_raft(old);
+    assert!(!reads_at_once(&fixture.cluster, old));
+    for _ in 0..15 {
+        fixture.cluster.tick();
+    }
+    let read = fixture.cluster.read(old);
+    fixture.cluster.settle();
+    take(&read).unwrap();
+    assert!(!reads_at_once(&fixture.cluster, old), "the offer cannot be taken back in this term");
+}
+
 #[test]
 fn every_command_is_answered_once_whatever_happens_to_its_leader() {
     let mut cluster = Cluster::new(3, config(ReadMode::Index));

@@ -47,7 +47,7 @@ impl PeerFsm {
     /// All messages of the round are handled: collects what they have brought about.
     pub fn collect_ready(&mut self, ctx: &StoreContext, writes: &mut RoundWrites) {
         let peer = &mut self.peer;
-        peer.ask_read_index();
+        peer.ask_read_index(ctx);
         // Ahead of the entries that this round may commit.
         peer.send_proposals(ctx);
         peer.handle_raft_ready_append(ctx, writes);

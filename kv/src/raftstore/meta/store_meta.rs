@@ -7,7 +7,23 @@ use bytes::Bytes;
 use proto::metapb::Region;
 
 use super::region::ranges_overlap;
+use crate::clock::Micros;
 use crate::raftstore::RegionId;
+
+/// What it takes to read a region under its leader's lease, anywhere in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadDelegate {
+    /// The region.
+    pub region: Region,
+    /// Raft id of its leader, which is on this store.
+    pub peer_id: u64,
+    /// The leader's term.
+    pub term: u64,
+    /// At least so much is applied.
+    pub applied_index: u64,
+    /// Nobody else can lead before this.
+    pub lease_until: Micros,
+}
 
 /// The regions of a store. Shared by the store FSM and all peers; volatile, rebuilt at the start.
 ///
@@ -22,12 +38,15 @@ pub struct StoreMeta {
     regions: BTreeMap<RegionId, Region>,
     /// Regions of snapshots that were accepted and are not installed yet: their ranges are spoken for as well.
     pending_snapshots: BTreeMap<RegionId, Region>,
+    /// Regions with a leader here that has a lease.
+    readers: BTreeMap<RegionId, ReadDelegate>,
 }
 
 impl StoreMeta {
     /// Adds a region, or replaces what was known of it.
     pub fn set_region(&mut self, region: Region) {
         self.remove_range(region.id);
+        self.readers.remove(&region.id);
         if !region.peers.is_empty() {
             let replaced = self.ranges.insert(region.start_key.clone(), region.id);
             assert!(replaced.is_none(), "regions {replaced:?} and {} start at the same key", region.id);
@@ -40,6 +59,7 @@ impl StoreMeta {
         self.remove_range(region_id);
         self.regions.remove(&region_id);
         self.pending_snapshots.remove(&region_id);
+        self.readers.remove(&region_id);
     }
 
     /// A region, if it has a peer here.
@@ -65,6 +85,21 @@ impl StoreMeta {
         let here = self.ranges.values().filter_map(|id| self.regions.get(id));
         here.chain(self.pending_snapshots.values())
             .find(|other| other.id != region.id && ranges_overlap(other, region))
+    }
+
+    /// A leader's lease was renewed.
+    pub fn set_reader(&mut self, delegate: ReadDelegate) {
+        self.readers.insert(delegate.region.id, delegate);
+    }
+
+    /// A leader has lost its lease.
+    pub fn remove_reader(&mut self, region_id: RegionId) {
+        self.readers.remove(&region_id);
+    }
+
+    /// The delegate of a region whose leader has a lease now.
+    pub fn reader(&self, region_id: RegionId, now: Micros) -> Option<&ReadDelegate> {
+        self.readers.get(&region_id).filter(|delegate| now < delegate.lease_until)
     }
 
     /// The ranges that no region holds, in order; an empty end is beyond all keys.

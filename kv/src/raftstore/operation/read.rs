@@ -15,15 +15,18 @@
 
 use proto::metapb::Region;
 use proto::raft_cmdpb::{CmdType, GetResponse, RaftCmdRequest, Request, Response, SnapResponse};
-use raft::ReadState;
+use raft::{ReadState, Role};
 
 use super::check::{cf_of, check_request, missing};
+use crate::clock::Micros;
+use crate::config::ReadMode;
 use crate::engine::{Read, Snapshot};
 use crate::raftstore::apply::{Apply, ApplyContext};
 use crate::raftstore::cmd_resp;
 use crate::raftstore::context::StoreContext;
 use crate::raftstore::error::{Error, Result};
 use crate::raftstore::meta::region::check_region_epoch;
+use crate::raftstore::meta::store_meta::ReadDelegate;
 use crate::raftstore::msg::{CmdResult, RegionSnapshot};
 use crate::raftstore::peer::Peer;
 use crate::raftstore::reads::PendingRead;
@@ -54,7 +57,10 @@ impl Apply {
 }
 
 /// Answers reads from a snapshot.
-fn serve(requests: &[Request], snapshot: RegionSnapshot) -> Result<CmdResult> {
+///
+/// # Errors
+/// `Engine` if it cannot be read.
+pub fn serve(requests: &[Request], snapshot: RegionSnapshot) -> Result<CmdResult> {
     let data: &dyn Read = &*snapshot.snapshot;
     let responses = requests.iter().map(|request| serve_one(request, data, &snapshot.region));
     let responses = responses.collect::<Result<Vec<Response>>>()?;
@@ -81,24 +87,49 @@ fn serve_one(request: &Request, data: &dyn Read, region: &Region) -> Result<Resp
 
 impl Peer {
     /// Asks Raft, once, for all reads that this round has brought.
-    pub fn ask_read_index(&mut self) {
-        let knows_all = self.get_store().applied_term() == self.term();
-        if !self.is_leader() || !knows_all {
+    pub fn ask_read_index(&mut self, ctx: &StoreContext) {
+        let status = self.raft_group.status();
+        if status.transferee != raft::NONE {
+            self.lease.offered_in_term = status.term;
+            self.revoke_lease(ctx);
+        }
+        let knows_all = self.get_store().applied_term() == status.term;
+        if status.role != Role::Leader || !knows_all {
             // The round has cost us the leadership: Raft would not answer.
             self.fail_reads();
-        } else if let Some(number) = self.pending_reads.ask() {
+        } else if let Some(number) = self.pending_reads.ask(self.lease.until()) {
             self.raft_group.read_index(number.to_be_bytes().to_vec());
         }
     }
 
     /// Raft has confirmed reads.
     pub fn on_read_states(&mut self, ctx: &StoreContext, states: Vec<ReadState>) {
+        let mut lease_until = None;
         for state in states {
             if let Ok(number) = <[u8; 8]>::try_from(state.context.as_ref()) {
-                self.pending_reads.confirm(u64::from_be_bytes(number), state.index);
+                let confirmed = self.pending_reads.confirm(u64::from_be_bytes(number), state.index);
+                lease_until = lease_until.max(confirmed);
             }
         }
+        if let Some(until) = lease_until {
+            self.publish_lease(ctx, until);
+        }
         self.serve_reads(ctx);
+    }
+
+    /// Lets others read on their own threads until then ([`crate::raftstore::local_reader`]).
+    fn publish_lease(&self, ctx: &StoreContext, until: Micros) {
+        if ctx.config.read_mode != ReadMode::Lease || self.lease.offered_in_term == self.term() {
+            return;
+        }
+        let delegate = ReadDelegate {
+            region: self.region().clone(),
+            peer_id: self.peer_id(),
+            term: self.term(),
+            applied_index: self.get_store().applied_index(),
+            lease_until: until,
+        };
+        ctx.lock_meta().set_reader(delegate);
     }
 
     /// Serves the confirmed reads that wait for nothing any more, all from one snapshot.
@@ -128,6 +159,11 @@ impl Peer {
         let applied_index = self.get_store().applied_index();
         let snapshot = RegionSnapshot { snapshot, region: region.clone(), term: self.term(), applied_index };
         serve(&request.requests, snapshot)
+    }
+
+    /// Nobody may read under this peer's lease any more.
+    pub fn revoke_lease(&self, ctx: &StoreContext) {
+        ctx.lock_meta().remove_reader(self.region_id);
     }
 
     /// This peer leads no more, or not in the same term: answers all reads that wait.

@@ -137,6 +137,7 @@ impl Peer {
     fn on_role_changed(&mut self, ctx: &StoreContext, soft_state: SoftState) {
         // Those that were asked belong to a leadership that is over; a new one knows nothing of them.
         self.fail_reads();
+        self.revoke_lease(ctx);
         if self.is_leader() {
             self.ticker.schedule(PeerTick::RaftLogGc, &ctx.config);
         }

@@ -238,6 +238,11 @@ impl Cluster {
         }
     }
 
+    /// Time passes, and nobody gets a tick.
+    pub fn advance_clock(&self, millis: u64) {
+        self.clock.set(Micros(self.now + millis * 1000));
+    }
+
     /// Ticks until `done`.
     pub fn until(&mut self, what: &str, mut done: impl FnMut(&Cluster) -> bool) {
         for _ in 0..2000 {
@@ -312,6 +317,14 @@ impl Cluster {
         let slot = self.read(id);
         self.until("the read is answered", |_| slot.lock().unwrap().is_some());
         take(&slot).unwrap().get_cf(Cf::Default, key.as_bytes()).unwrap()
+    }
+
+    /// Starts a read at this store that need not go to the peer if there is a lease.
+    pub fn read_locally(&self, id: u64) -> Slot<kv::storage::Result<Box<dyn Reader>>> {
+        let (slot, callback) = slot();
+        let storage = RaftStorage::new(Arc::new(self.nodes[&id].store.as_ref().unwrap().local_reader()));
+        storage.async_snapshot(&self.context(id), Box::new(callback));
+        slot
     }
 
     /// Starts any command at this store.
