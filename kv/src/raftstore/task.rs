@@ -158,3 +158,45 @@ pub struct RaftLogGcTask {
     /// First entry to keep. Entries that the durable truncated state does not cover are kept in any case.
     pub end_index: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_has_not_begun_is_cancelled_at_once() {
+        let job = Job::default();
+        assert_eq!(job.status(), JobStatus::Pending);
+        assert!(job.cancel());
+        assert!(!job.start(), "the worker must not touch it");
+        assert_eq!(job.status(), JobStatus::Cancelled);
+        assert!(job.cancel(), "asking again changes nothing");
+    }
+
+    #[test]
+    fn a_job_under_way_is_cancelled_by_its_worker() {
+        for result in [JobStatus::Finished, JobStatus::Cancelled, JobStatus::Failed] {
+            let job = Job::default();
+            assert!(job.start());
+            assert!(!job.cancel(), "the worker is still at it");
+            assert!(job.is_cancelling());
+            assert!(!job.cancel());
+            job.end(result);
+            assert_eq!(job.status(), JobStatus::Cancelled, "whatever came of it");
+            assert!(job.cancel());
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_over_stays_as_it_is() {
+        for result in [JobStatus::Finished, JobStatus::Failed] {
+            let job = Job::default();
+            assert!(job.start());
+            job.end(result);
+            assert!(job.cancel(), "nobody touches it");
+            assert_eq!(job.status(), result);
+            assert!(!job.start());
+            assert!(job.is_over());
+        }
+    }
+}
