@@ -37,7 +37,9 @@ impl PeerFsm {
             PeerMsg::Tick => peer.on_base_tick(ctx),
             PeerMsg::ApplyRes(res) => peer.on_apply_res(ctx, *res),
             PeerMsg::SignificantMsg(message) => peer.on_significant_msg(message),
-            PeerMsg::CasualMsg(CasualMsg::SnapshotApplied) => peer.check_snapshot_applied(ctx),
+            PeerMsg::CasualMsg(CasualMsg::SnapshotApplied) => {
+                peer.maybe_finish_snapshot(ctx);
+            }
             // Raft asks for the snapshot again when the next heartbeat is answered.
             PeerMsg::CasualMsg(CasualMsg::SnapshotGenerated) | PeerMsg::Noop => {}
             PeerMsg::Start => peer.on_start(ctx),

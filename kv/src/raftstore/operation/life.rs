@@ -22,7 +22,7 @@ impl Peer {
         if self.pending_remove {
             return;
         }
-        self.check_snapshot_applied(ctx);
+        self.maybe_finish_snapshot(ctx);
         if self.is_applying_snapshot() || self.has_pending_snapshot() {
             return;
         }

@@ -7,7 +7,7 @@
 //! answer, and sends what is there by then.
 //!
 //! # Receiving one
-//! The transport delivers the message once the whole file is here. Before Raft sees it, [`Peer::check_snapshot`] asks whether
+//! The transport delivers the message once the whole file is here. Before Raft sees it, [`Peer::admit_snapshot`] asks whether
 //! its range is free on this store.
 //!
 //! # Installing it
@@ -53,7 +53,7 @@ impl Peer {
     ///
     /// # Errors
     /// `Invalid` if it must not be handed to Raft.
-    pub fn check_snapshot(&self, ctx: &StoreContext, message: &RaftMessage) -> Result<Option<SnapPin>> {
+    pub fn admit_snapshot(&self, ctx: &StoreContext, message: &RaftMessage) -> Result<Option<SnapPin>> {
         let Some(snapshot) = message.message.as_ref().and_then(|inner| inner.snapshot.as_ref()) else {
             return Ok(None);
         };
@@ -110,17 +110,16 @@ impl Peer {
         self.raft_log_size_hint = 0;
     }
 
-    /// Looks whether the snapshot that is being installed has got there, and if so, goes on with what had to wait for it: the apply
-    /// side starts from the snapshot's state, then the messages and the entries of the same `Ready` follow.
-    pub fn check_snapshot_applied(&mut self, ctx: &StoreContext) {
-        if self.is_applying_snapshot() && !self.mut_store().check_applying_snap() {
+    /// If the snapshot that is being installed has got there, goes on with what had to wait for it: the apply side starts from the
+    /// snapshot's state, then the messages and the entries of the same `Ready` follow. Returns whether it did.
+    pub fn maybe_finish_snapshot(&mut self, ctx: &StoreContext) -> bool {
+        let is_finished = self.is_applying_snapshot() && !self.mut_store().check_applying_snap();
+        if is_finished {
             self.on_snapshot_applied(ctx);
         }
+        is_finished
     }
 
-    /// The data of a snapshot is in place, durably: tells Raft how far the data is now, lets the files of this and of older
-    /// snapshots go, starts the apply side anew from here, and then carries on with what was held back: messages are sent,
-    /// and entries that follow the snapshot are handed to the apply side.
     fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
         let installed = self.get_store().applied_index();
         self.raft_group.advance_apply(installed);

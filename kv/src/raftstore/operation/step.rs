@@ -22,7 +22,7 @@ impl Peer {
         if !is_valid(ctx, &message) || self.pending_remove || !self.is_for_this_peer(&message) {
             return;
         }
-        let snapshot = match self.check_snapshot(ctx, &message) {
+        let snapshot = match self.admit_snapshot(ctx, &message) {
             Ok(pin) => pin,
             Err(refusal) => return log::info!("{refusal}"),
         };
