@@ -27,7 +27,12 @@ fn source_files_are_short() {
 
 /// Test scenarios and the graded suites may be as long as their list of cases.
 fn is_test(path: &str) -> bool {
-    let graded = ["tests/raft/src/suite/", "tests/raft/src/unit/"];
+    let graded = [
+        "tests/raft/src/suite/",
+        "tests/raft/src/unit/",
+        "tests/cluster/src/suite/",
+        "tests/cluster/src/unit/",
+    ];
     path.contains("/tests/") || path.ends_with("tests.rs") || graded.iter().any(|dir| path.starts_with(dir))
 }
 
