@@ -193,6 +193,11 @@ fn a_file_that_is_cut_or_longer_is_found() {
         follower.files.set_contents("rev_7_2_30.snap", bytes[..length].to_vec());
         assert!(matches!(read(&follower, key(30)), Err(Error::Corrupt { .. })), "{length} bytes");
     }
+    let mut data = RaftSnapshotData::decode(&snapshot.data[..]).unwrap();
+    data.file_size += 1;
+    let message = Snapshot { data: data.encode_to_vec().into(), metadata: snapshot.metadata.clone() };
+    let error = receive(&follower, &message, &bytes).unwrap_err().to_string();
+    assert!(error.contains("shorter than its message says"), "{error}");
     let longer = [&bytes[..], b"x"].concat();
     assert!(matches!(receive(&follower, &snapshot, &longer), Err(Error::Corrupt { .. })));
     follower.files.set_contents("rev_7_2_30.snap", longer);

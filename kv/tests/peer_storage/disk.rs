@@ -39,9 +39,12 @@ impl Fuse {
 pub struct Db {
     fuse: Arc<Fuse>,
     reads: AtomicUsize,
+    on_write: Mutex<Option<OnWrite>>,
     shown: MemEngine,
     log: Mutex<Log>,
 }
+
+type OnWrite = Box<dyn FnMut(&WriteBatch) + Send>;
 
 #[derive(Clone, Default)]
 struct Log {
@@ -57,13 +60,18 @@ impl Db {
         }
         let synced = batches.len();
         let log = Mutex::new(Log { batches, synced });
-        Db { fuse: fuse.clone(), reads: AtomicUsize::new(0), shown, log }
+        Db { fuse: fuse.clone(), reads: AtomicUsize::new(0), on_write: Mutex::default(), shown, log }
     }
 
     /// What is left of it if the power goes now, and `kept` of the batches that were not synced survive.
     fn after_power_loss(&self, kept: usize, fuse: &Arc<Fuse>) -> Db {
         let log = self.log.lock().unwrap();
         Db::with(fuse, log.batches[..log.synced + kept].to_vec())
+    }
+
+    /// Calls `hook` with each batch that is written.
+    pub fn on_write(&self, hook: impl FnMut(&WriteBatch) + Send + 'static) {
+        *self.on_write.lock().unwrap() = Some(Box::new(hook));
     }
 
     /// How often it has been read.
@@ -101,6 +109,9 @@ impl Engine for Db {
         }
         if !self.fuse.burn() {
             return Err(Error::Poisoned);
+        }
+        if let Some(hook) = &mut *self.on_write.lock().unwrap() {
+            hook(&batch);
         }
         self.log.lock().unwrap().batches.push(batch.clone());
         self.shown.write(batch)

@@ -157,7 +157,9 @@ fn the_collector_deletes_no_more_than_is_truncated() {
     node.apply_to(11).unwrap();
     node.gc.run(RaftLogGcTask { region_id: REGION, end_index: 11 });
     assert_eq!(on_disk(&node.disk), [6, 7, 8, 9, 10, 11, 12], "the truncated state says 5");
-    node.compact_to(8).unwrap();
+    node.truncate_to(8).unwrap();
+    node.gc.run(RaftLogGcTask { region_id: REGION, end_index: 8 });
+    assert_eq!(on_disk(&node.disk), [8, 9, 10, 11, 12], "nor more than it was asked to");
     node.gc.run(RaftLogGcTask { region_id: REGION, end_index: 100 });
     assert_eq!(on_disk(&node.disk), [9, 10, 11, 12]);
     node.gc.run(RaftLogGcTask { region_id: 99, end_index: 100 });

@@ -143,6 +143,13 @@ impl Node {
 
     /// The apply side executes a compaction; the collector follows.
     pub fn compact_to(&mut self, index: u64) -> Result<()> {
+        self.truncate_to(index)?;
+        self.gc.run(RaftLogGcTask { region_id: REGION, end_index: index + 1 });
+        self.alive()
+    }
+
+    /// The apply side executes a compaction.
+    pub fn truncate_to(&mut self, index: u64) -> Result<()> {
         let mut state = *self.storage.apply_state();
         let term = self.storage.term(index)?;
         state.truncated_state = Some(RaftTruncatedState { index, term });
@@ -150,8 +157,7 @@ impl Node {
         batch.put_msg(Cf::Raft, keys::apply_state_key(REGION), &state);
         self.disk.kv.write(batch)?;
         self.storage.set_applied(state, self.storage.applied_term());
-        self.gc.run(RaftLogGcTask { region_id: REGION, end_index: index + 1 });
-        self.alive()
+        Ok(())
     }
 
     /// The file of a snapshot arrives, and the peer that gets its message keeps it.

@@ -10,6 +10,7 @@ use proto::raft_serverpb::PeerState;
 use raft::{Ready, Storage};
 
 use crate::disk::Disk;
+use crate::log::on_disk;
 use crate::model::{REGION, data_at, data_of, entries, hard_state, in_region, leaders_snapshot, region};
 use crate::node::Node;
 use crate::snapshot::install;
@@ -164,6 +165,9 @@ fn check_data(node: &mut Node, resumed: bool) {
     if resumed {
         assert_eq!(node.disk.files.names(), Vec::<String>::new(), "the file went with the installation");
     }
+    let deleted = states::load_raft_gc_index(&*node.disk.raft, REGION).unwrap();
+    let log = deleted + 1..=node.storage.last_index().unwrap();
+    assert!(on_disk(&node.disk).iter().all(|index| log.contains(index)), "entries that nobody would delete");
     let commit = node.storage.initial_state().unwrap().hard_state.commit;
     for index in applied + 1..=commit {
         assert!(node.storage.entries(index, index + 1, u64::MAX).is_ok(), "entry {index} is committed");

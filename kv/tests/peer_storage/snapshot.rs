@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kv::engine::{Cf, Read};
+use kv::engine::{Cf, Op, Read};
 use kv::raftstore::context::StoreEvent;
 use kv::raftstore::meta::{keys, states};
 use kv::raftstore::msg::GenSnapTask;
@@ -302,6 +302,36 @@ fn an_installation_under_way_is_cancelled_between_two_batches() {
     assert!(node.storage.is_applying_snapshot());
     node.work().unwrap();
     assert_eq!(data_of(&*node.disk.kv), data_at(30, &region("", "")), "the file was kept");
+}
+
+#[test]
+fn no_more_data_is_written_once_an_installation_is_cancelled() {
+    let mut node = installing();
+    let job = Arc::new(Job::default());
+    let canceller = job.clone();
+    node.disk.kv.on_write(move |batch| {
+        let is_data = |op: &Op| matches!(op, Op::Put { cf, .. } if *cf != Cf::Raft);
+        if batch.ops().iter().any(is_data) {
+            canceller.cancel();
+        }
+    });
+    node.schedule(RegionTask::Apply { region_id: REGION, job: job.clone() });
+    assert!(node.storage.cancel_applying_snap());
+    node.work().unwrap();
+    assert_eq!(job.status(), JobStatus::Cancelled);
+    let mut first_block = data_at(30, &region("", ""));
+    first_block.retain(|(cf, _), _| *cf == Cf::Default);
+    assert_eq!(data_of(&*node.disk.kv), first_block);
+}
+
+#[test]
+fn a_task_that_comes_twice_finds_the_work_done() {
+    let mut node = installing();
+    let job = Arc::new(Job::default());
+    node.schedule(RegionTask::Apply { region_id: REGION, job: job.clone() });
+    node.work().unwrap();
+    assert_eq!(job.status(), JobStatus::Finished);
+    assert_eq!(data_of(&*node.disk.kv), data_at(30, &region("", "")));
 }
 
 #[test]
