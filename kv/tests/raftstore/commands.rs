@@ -225,6 +225,38 @@ fn reads_of_one_round_are_confirmed_together_and_leave_no_entry() {
 }
 
 #[test]
+fn a_confirmed_read_waits_until_what_it_must_see_is_applied() {
+    for mode in [ReadMode::Index, ReadMode::Lease] {
+        let mut fixture = Fixture::new(mode);
+        let leader = fixture.leader;
+        fixture.cluster.lazy.insert(leader);
+        let write = fixture.cluster.put(leader, "a", "2");
+        fixture.cluster.settle();
+        let read = fixture.cluster.read(leader);
+        fixture.cluster.settle();
+        assert!(read.lock().unwrap().is_none(), "{mode:?}");
+        fixture.cluster.lazy.clear();
+        fixture.cluster.settle();
+        take(&write).unwrap();
+        let value = take(&read).unwrap().get_cf(kv::engine::Cf::Default, b"a").unwrap();
+        assert_eq!(value.unwrap(), "2", "{mode:?}");
+    }
+}
+
+#[test]
+fn a_leader_that_may_not_know_all_that_is_committed_reads_through_the_log() {
+    let mut cluster = Cluster::new(3, config(ReadMode::Index));
+    cluster.lazy.extend(1..=3);
+    let leader = cluster.elect();
+    let read = cluster.read(leader);
+    cluster.settle();
+    assert!(read.lock().unwrap().is_none());
+    cluster.lazy.clear();
+    cluster.settle();
+    take(&read).unwrap();
+}
+
+#[test]
 fn a_leader_with_a_lease_reads_without_asking_anybody() {
     let mut fixture = Fixture::new(ReadMode::Lease);
     let leader = fixture.leader;

@@ -78,6 +78,8 @@ pub struct Cluster {
     /// Stores that hear and reach nobody.
     pub cut: BTreeSet<u64>,
     pub snapshots_delivered: usize,
+    /// Stores whose apply side gets no time.
+    pub lazy: BTreeSet<u64>,
     /// So many of the next snapshot files have a bit flipped on their way.
     pub snapshots_to_spoil: usize,
 }
@@ -122,6 +124,7 @@ impl Cluster {
             now: 0,
             cut: BTreeSet::new(),
             snapshots_delivered: 0,
+            lazy: BTreeSet::new(),
             snapshots_to_spoil: 0,
         };
         for id in 1..=stores {
@@ -168,11 +171,12 @@ impl Cluster {
     /// One step of each store, and the delivery of all messages; false if there was nothing to do.
     pub fn step(&mut self) -> bool {
         let mut busy = false;
-        for node in self.nodes.values_mut() {
-            if let Some(store) = &mut node.store
-                && let Some(job) = store.jobs().first()
-            {
-                store.run(job);
+        for (id, node) in &mut self.nodes {
+            let Some(store) = &mut node.store else { continue };
+            let is_lazy = self.lazy.contains(id);
+            let may_run = |job: &Job| !is_lazy || !matches!(job, Job::Apply(_));
+            if let Some(job) = store.jobs().into_iter().find(may_run) {
+                store.run(&job);
                 busy = true;
             }
         }
