@@ -31,8 +31,16 @@ const DB: &str = "db";
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    // Never read: the operating system lets go of the lock when the file is closed, also by a crash.
-    _lock: File,
+    /// The operating system lets go of the lock when the process dies.
+    lock: File,
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being started at this moment has a copy of it, until it runs its
+        // own program. If this fails, closing is all that can be done.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Directory {
@@ -44,7 +52,7 @@ impl Directory {
     pub(super) fn take(path: &Path, cfs: &[Cf], make: impl FnOnce(&Path) -> Result<()>) -> Result<Directory> {
         fs::create_dir_all(path).map_err(|error| at(path, error))?;
         check_entries(path)?;
-        let directory = Directory { path: path.to_owned(), _lock: lock(path)? };
+        let directory = Directory { path: path.to_owned(), lock: lock(path)? };
         if !path.join(DATA).exists() {
             create(path, cfs, make)?;
         }
