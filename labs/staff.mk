@@ -74,4 +74,18 @@ proof:
 kill9:
 	KILLS=$(or $(KILLS),100) cargo test -q -p tinykv-server --test kill9 -- --nocapture
 
+# The published clients against a cluster of our own. The wheel is optional: not every machine can fetch it.
+COMPAT := tests/compat/target
+WITH_CLUSTER := cargo run -q -p tinykv-server --bin tinykv-demo --
+
+compat:
+	cargo build -q -p tinykv-server -p tinyscheduler-server --bins
+	cargo build -q --manifest-path tests/compat/Cargo.toml --target-dir $(COMPAT)
+	$(WITH_CLUSTER) $(COMPAT)/debug/compat
+	@if python3 -m venv $(COMPAT)/venv && $(COMPAT)/venv/bin/pip -q install tikv-client; then \
+		$(WITH_CLUSTER) $(COMPAT)/venv/bin/python tests/compat/raw.py; \
+	else \
+		echo 'The Python wheel tikv-client cannot be installed here: that half is left out.'; \
+	fi
+
 test: verify checkpoints bugs-shard

@@ -1,10 +1,60 @@
-//! A whole cluster in one process, over real gRPC.
+//! A whole cluster in one process, over real gRPC: serving, restarts, moves, stragglers, and what strangers send.
 
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
+use std::time::{Duration, Instant};
+
+use proto::eraftpb;
+use proto::kvrpcpb::*;
+use proto::metapb::{Peer, RegionEpoch};
+use proto::raft_serverpb::{RaftMessage, SnapshotChunk};
+use rpc::tikvpb::tikv_client::TikvClient;
+use server::inspect::inspect;
 use support::cluster::Cluster;
+use tonic::Code;
+use tonic::transport::Channel;
+
+/// Nothing here takes longer than this, unless it never happens.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for `is_so` to become true.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "it never happens that {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A connection to the store at `place`, and what its only region looks like from there.
+async fn connect(cluster: &Cluster, place: usize) -> (TikvClient<Channel>, Context) {
+    let running = cluster.stores[place].as_ref().unwrap();
+    let client = TikvClient::connect(format!("http://{}", running.addr)).await.unwrap();
+    let status = running.board.peers().remove(0);
+    let (region_id, region_epoch) = (status.region.id, status.region.region_epoch);
+    (client, Context { region_id, region_epoch, peer: Some(status.peer), ..Context::default() })
+}
+
+fn put(context: &Context, key: &str) -> RawPutRequest {
+    let (key, context) = (key.to_owned().into(), Some(context.clone()));
+    RawPutRequest { context, key, value: "v".into(), ..RawPutRequest::default() }
+}
+
+/// Place of the leader, once there is one.
+async fn leader(cluster: &Cluster) -> usize {
+    let mut found = None;
+    eventually("a store leads", async || {
+        found = cluster.stores.iter().position(|store| {
+            let peers = store.as_ref().map(|store| store.board.peers()).unwrap_or_default();
+            peers.iter().any(|peer| peer.raft.role == raft::Role::Leader)
+        });
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_stores_elect_and_serve() {
@@ -21,4 +71,204 @@ async fn three_stores_elect_and_serve() {
     assert_eq!(client.compare_and_swap("", b"k", None, b"1").await.unwrap(), (true, None));
     assert_eq!(client.compare_and_swap("", b"k", None, b"2").await.unwrap(), (false, Some("1".into())));
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_comes_back_whole_and_a_store_may_move() {
+    let mut cluster = Cluster::start(3).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    for place in 0..3 {
+        cluster.stop_store(place).await;
+    }
+    // Each gets another port, which the others have to find out.
+    for place in 0..3 {
+        cluster.start_store(place).await;
+    }
+    let mut client = cluster.client().await;
+    assert_eq!(client.get("", b"k").await.unwrap().as_deref(), Some(&b"v"[..]));
+    client.put("", b"k", b"w").await.unwrap();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_minority_may_be_away_and_a_straggler_gets_a_snapshot() {
+    let mut cluster = Cluster::start_with(3, |config| {
+        config.raftstore.raft_log_gc_ticks = 2;
+        config.raftstore.raft_log_gc_count_limit = 20;
+        config.raftstore.raft_log_gc_threshold = 5;
+    })
+    .await;
+    let mut client = cluster.client().await;
+    let away = (leader(&cluster).await + 1) % 3;
+    cluster.stop_store(away).await;
+    for n in 0..200 {
+        client.put("", format!("k{n:03}").as_bytes(), &[b'v'; 1000]).await.unwrap();
+    }
+    let leader = leader(&cluster).await;
+    eventually("the log is compacted", async || {
+        cluster.stores[leader].as_ref().unwrap().board.peers()[0].raft.first_index > 100
+    })
+    .await;
+    cluster.start_store(away).await;
+    eventually("the straggler installs a snapshot", async || {
+        let events = cluster.stores[away].as_ref().unwrap().board.events();
+        events.iter().any(|event| event.text.contains("snapshot installed"))
+    })
+    .await;
+    // It is needed now: only two are left.
+    let other = 3 - away - leader;
+    cluster.stop_store(other).await;
+    client.put("", b"last", b"1").await.unwrap();
+    assert_eq!(client.scan("", b"k", b"l", 1000).await.unwrap().len(), 200);
+    cluster.stop_store(away).await;
+    let told = inspect(&cluster.path(away), 10).unwrap();
+    assert!(told.contains("default 201 keys") && told.contains("put default \"last\""), "{told}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn region_errors_are_told_as_kvproto_has_them() {
+    let cluster = Cluster::start(3).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    let leader = leader(&cluster).await;
+    let (mut client, right) = connect(&cluster, leader).await;
+    let told = async |client: &mut TikvClient<Channel>, context: Context| {
+        client.raw_put(put(&context, "k")).await.unwrap().into_inner().region_error.unwrap()
+    };
+    let newer = Context { region_epoch: Some(RegionEpoch { conf_ver: 9, version: 9 }), ..right.clone() };
+    let older = Context { region_epoch: Some(RegionEpoch { conf_ver: 0, version: 0 }), ..right.clone() };
+    for context in [newer, older] {
+        let error = told(&mut client, context).await;
+        assert_eq!(error.epoch_not_match.unwrap().current_regions[0].id, right.region_id);
+    }
+    let error = told(&mut client, Context { region_id: 99, ..right.clone() }).await;
+    assert_eq!(error.region_not_found.unwrap().region_id, 99);
+    let elsewhere = Peer { store_id: 99, ..right.peer.unwrap() };
+    let error = told(&mut client, Context { peer: Some(elsewhere), ..right.clone() }).await;
+    assert_eq!(error.store_not_match.unwrap().request_store_id, 99);
+    let (mut follower, context) = connect(&cluster, (leader + 1) % 3).await;
+    let error = told(&mut follower, context).await;
+    assert_eq!(error.not_leader.unwrap().leader, right.peer);
+    assert!(told(&mut client, Context::default()).await.region_not_found.is_some());
+    client.raw_put(put(&right, "k")).await.unwrap();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fits_no_entry_is_refused() {
+    let cluster = Cluster::start_with(1, |config| config.raftstore.raft_entry_bytes_max = 4096).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    let (mut client, context) = connect(&cluster, 0).await;
+    let large = RawPutRequest { value: vec![b'x'; 5000].into(), ..put(&context, "large") };
+    let error = client.raw_put(large).await.unwrap().into_inner().region_error.unwrap();
+    assert_eq!(error.raft_entry_too_large.unwrap().region_id, context.region_id);
+    cluster.stop().await;
+}
+
+fn message(store_id: u64) -> RaftMessage {
+    RaftMessage {
+        region_id: 99,
+        from_peer: Some(Peer { id: 1, store_id: 77 }),
+        to_peer: Some(Peer { id: 2, store_id }),
+        message: Some(eraftpb::Message::default()),
+        ..RaftMessage::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn senseless_raft_messages_end_the_stream_and_nothing_else() {
+    let cluster = Cluster::start(1).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    let (mut client, context) = connect(&cluster, 0).await;
+    let own = context.peer.unwrap().store_id;
+    let senseless = [
+        RaftMessage::default(),
+        RaftMessage { message: None, ..message(own) },
+        RaftMessage { from_peer: None, ..message(own) },
+        RaftMessage { region_id: 0, ..message(own) },
+    ];
+    for message in senseless {
+        let refused = client.raft(tokio_stream::once(message)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    let refused = client.raft(tokio_stream::once(message(own + 1))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(refused.message(), format!("this is store {own}, and the message is for store {}", own + 1));
+    // A region that is not here, a term from the future, numbers at their ends: the store must only survive them.
+    let ends = eraftpb::Message {
+        term: u64::MAX,
+        index: u64::MAX,
+        commit: u64::MAX,
+        log_term: u64::MAX,
+        from: u64::MAX,
+        to: 2,
+        ..eraftpb::Message::default()
+    };
+    let strangers = (0..20).map(move |kind| RaftMessage {
+        region_id: 98,
+        message: Some(eraftpb::Message { msg_type: kind, ..ends.clone() }),
+        ..message(own)
+    });
+    client.raft(tokio_stream::iter(strangers.collect::<Vec<_>>())).await.unwrap();
+    client.raw_put(put(&context, "k")).await.unwrap();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_snapshots_are_refused_and_leave_nothing() {
+    let cluster = Cluster::start(1).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    let (mut client, context) = connect(&cluster, 0).await;
+    let own = context.peer.unwrap().store_id;
+    let garbage = bytes::Bytes::from_static(b"\xff\xfe garbage \x00");
+    let with_garbage = eraftpb::Message {
+        msg_type: eraftpb::MessageType::MsgSnapshot as i32,
+        snapshot: Some(eraftpb::Snapshot { data: garbage.clone(), ..eraftpb::Snapshot::default() }),
+        ..eraftpb::Message::default()
+    };
+    let first = |message| SnapshotChunk { message: Some(message), data: bytes::Bytes::new() };
+    let streams = [
+        vec![],
+        vec![SnapshotChunk { message: None, data: garbage.clone() }],
+        vec![first(message(own))],
+        vec![first(RaftMessage { message: Some(with_garbage), ..message(own) }), SnapshotChunk::default()],
+    ];
+    for chunks in streams {
+        let refused = client.snapshot(tokio_stream::iter(chunks)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    assert_eq!(std::fs::read_dir(cluster.path(0).join("snap")).unwrap().count(), 0);
+    client.raw_put(put(&context, "k")).await.unwrap();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_nearly_full_takes_no_writes_and_serves_reads() {
+    let mut cluster = Cluster::start(1).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    cluster.stop_store(0).await;
+    let mut config = cluster.config(0);
+    config.server.reserve_bytes = u64::MAX;
+    cluster.stores[0] = Some(server::server::start(config).await.unwrap());
+    let mut client = cluster.client().await;
+    assert_eq!(client.get("", b"k").await.unwrap().as_deref(), Some(&b"v"[..]));
+    let (mut store, context) = connect(&cluster, 0).await;
+    let error = store.raw_put(put(&context, "k")).await.unwrap().into_inner().region_error.unwrap();
+    assert!(error.message.contains("reserve_bytes"), "{}", error.message);
+    assert_eq!(error.disk_full.unwrap().store_id, [context.peer.unwrap().store_id]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_cluster_is_refused() {
+    let mut cluster = Cluster::start(1).await;
+    let other = Cluster::start(1).await;
+    cluster.stop_store(0).await;
+    let mut config = cluster.config(0);
+    config.server.scheduler = other.scheduler_addr();
+    let refused = format!("{:#}", server::server::start(config).await.err().unwrap());
+    assert!(refused.contains("belongs to cluster") && refused.contains("--scheduler"), "{refused}");
+    cluster.start_store(0).await;
+    cluster.stop().await;
+    other.stop().await;
 }

@@ -1,9 +1,11 @@
 //! `tinykv-demo`: a cluster on this machine that loses its leader and nothing else.
 //!
 //! With `ONCE=1` it ends after the demonstration, with exit status 0 only if everything held. Otherwise the cluster stays
-//! until Ctrl-C.
+//! until Ctrl-C. With arguments there is no demonstration: they are a command, which finds the cluster's scheduler in
+//! `TINYKV_SCHEDULER`, and whose exit status is that of this program.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -22,8 +24,11 @@ const CATCH_UP: Duration = Duration::from_secs(20);
 async fn main() -> Result<()> {
     let once = std::env::var("ONCE").is_ok_and(|once| once == "1");
     let dir = tempfile::Builder::new().prefix("tinykv-demo-").tempdir()?;
-    println!("A scheduler and three stores on this machine, in {}\n", dir.path().display());
     let mut demo = Demo::start(dir.path())?;
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    if !command.is_empty() {
+        return demo.run_command(&command).await;
+    }
     demo.show_cluster();
     // Whoever stops this program, stops the cluster: it must not outlive its directory.
     tokio::select! {
@@ -62,7 +67,21 @@ impl Demo {
         Ok(Demo { cluster, started: started.elapsed(), acknowledged: BTreeMap::new() })
     }
 
+    /// Runs a program against the cluster, as soon as that has a leader.
+    async fn run_command(&self, command: &[String]) -> Result<()> {
+        self.leader(&mut self.client().await?).await?;
+        let mut program = Command::new(&command[0]);
+        program.args(&command[1..]).env("TINYKV_SCHEDULER", self.cluster.scheduler.to_string());
+        let status = tokio::task::block_in_place(|| program.status())
+            .with_context(|| format!("cannot run {}", command[0]))?;
+        if !status.success() {
+            bail!("{} ended with {status}", command[0]);
+        }
+        Ok(())
+    }
+
     fn show_cluster(&self) {
+        println!("A scheduler and three stores on this machine\n");
         println!("  scheduler   {}", self.cluster.scheduler);
         for store in self.cluster.stores() {
             println!(
