@@ -72,7 +72,7 @@ proof:
 	$(PROOF)
 
 kill9:
-	KILLS=$(or $(KILLS),100) cargo test -q -p tinykv-server --test kill9 -- --nocapture
+	KILLS=$(or $(KILLS),100) RESTART_MS=3000 cargo test -q -p tinykv-server --test kill9 -- --nocapture
 
 # The published clients against a cluster of our own. The wheel is optional: not every machine can fetch it.
 COMPAT := tests/compat/target

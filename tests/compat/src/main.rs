@@ -54,24 +54,28 @@ async fn batches(client: &RawClient) -> Result<()> {
 async fn scans(client: &RawClient) -> Result<()> {
     let range = "rust-batch-20".to_owned().."rust-batch-30".to_owned();
     let found = client.scan(range.clone(), 10).await?;
-    let keys: Vec<String> =
-        found.into_iter().map(|pair| String::from_utf8_lossy(&Vec::from(pair.into_key())).into_owned()).collect();
+    let keys: Vec<String> = found
+        .into_iter()
+        .map(|pair| String::from_utf8_lossy(&Vec::from(pair.into_key())).into_owned())
+        .collect();
     let wanted: Vec<String> = (20..30).map(|n| format!("rust-batch-{n}")).collect();
     check("scan", keys, wanted.clone())?;
     let found = client.scan_keys(range.clone(), 10).await?;
     check("scan_keys", found.len(), 10)?;
     let found = client.scan_reverse(range, 10).await?;
-    let keys: Vec<String> =
-        found.into_iter().map(|pair| String::from_utf8_lossy(&Vec::from(pair.into_key())).into_owned()).collect();
+    let keys: Vec<String> = found
+        .into_iter()
+        .map(|pair| String::from_utf8_lossy(&Vec::from(pair.into_key())).into_owned())
+        .collect();
     check("scan_reverse", keys, wanted.into_iter().rev().collect())
 }
 
 async fn families(client: &RawClient) -> Result<()> {
     for family in [ColumnFamily::Default, ColumnFamily::Lock, ColumnFamily::Write] {
-        client.with_cf(family).put("rust-cf".to_owned(), format!("{family:?}")).await?;
+        client.with_cf(family.clone()).put("rust-cf".to_owned(), format!("{family:?}")).await?;
     }
     for family in [ColumnFamily::Default, ColumnFamily::Lock, ColumnFamily::Write] {
-        let found = client.with_cf(family).get("rust-cf".to_owned()).await?;
+        let found = client.with_cf(family.clone()).get("rust-cf".to_owned()).await?;
         check(&format!("column family {family:?}"), found, Some(format!("{family:?}").into_bytes()))?;
     }
     Ok(())
