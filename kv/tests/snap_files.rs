@@ -204,6 +204,24 @@ fn a_file_that_is_cut_or_longer_is_found() {
     assert!(matches!(read(&follower, key(30)), Err(Error::Corrupt { .. })));
 }
 
+/// Each block is right by itself, but one is missing, or there twice.
+#[test]
+fn a_missing_and_a_repeated_block_are_found() {
+    let (leader, follower) = (store(), store());
+    let snapshot = build(&leader, key(30), &region("", ""), &small());
+    let bytes = sent(&leader, key(30));
+    let (header, blocks) = bytes.split_at(36);
+    let length = u32::from_be_bytes(blocks[1..5].try_into().unwrap()) as usize;
+    let (first, others) = blocks.split_at(9 + length);
+    for forged in [[header, others].concat(), [header, first, first, others].concat()] {
+        let mut data = RaftSnapshotData::decode(&snapshot.data[..]).unwrap();
+        data.file_size = forged.len() as u64;
+        let message = Snapshot { data: data.encode_to_vec().into(), metadata: snapshot.metadata.clone() };
+        let error = receive(&follower, &message, &forged).unwrap_err().to_string();
+        assert!(error.contains("does not describe what stands before it"), "{error}");
+    }
+}
+
 #[test]
 fn the_file_of_another_snapshot_is_found() {
     let (leader, follower) = (store(), store());
