@@ -8,8 +8,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Where the rules stand.
-const RULES: [&str; 3] =
-    ["tests/raft/src/check/rules.rs", "tests/raft/src/sim/laws.rs", "tests/cluster/src/check/rules.rs"];
+const RULES: [&str; 4] = [
+    "tests/raft/src/check/rules.rs",
+    "tests/raft/src/sim/laws.rs",
+    "tests/cluster/src/check/rules.rs",
+    "tests/cluster/src/sim/laws.rs",
+];
 
 /// One section for each rule.
 pub fn sections(root: &Path) -> Result<String> {

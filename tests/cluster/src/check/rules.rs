@@ -1,11 +1,12 @@
 //! Every rule of the store, in words that a student can learn from.
 //!
-//! `S1` to `S22` judge what crosses the seams of a store; `H` rules judge what clients saw. The promises of Raft itself (`R1`
+//! `S1` to `S22` judge what crosses the seams of a store (the numbers that are missing belong to parts that are still to come);
+//! `H` rules judge what clients saw; progress is judged by the laws of the simulation. The promises of Raft itself (`R1`
 //! to `R14`) are those of the Raft parts, in `raft_tests::check::rules`: a store can break them all with a correct Raft core, by
 //! writing, syncing and sending in the wrong order.
 
 use raft_tests::check::Rule;
-use verdict::Strength::{Contract, Liveness, Safety};
+use verdict::Strength::{Contract, Safety};
 
 /// Declares the rules, and [`RULES`], the list of all.
 macro_rules! rules {
@@ -96,12 +97,13 @@ rules! {
         promised "raftdb holds Raft logs and Raft states, kvdb holds data, apply states and region states, each under the keys of the \
                   table in *data on disk*; and data is written only inside the store's own regions"
         why "what stands in the wrong place is not found at the next start, or is taken for something else"
-    QUIET "S21" Contract "budget" "handout, batch system" "a store at rest is quiet"
-        promised "when nothing comes in and no time passes, every mailbox and every worker runs empty"
-        why "a state machine that keeps waking itself up burns a core for nothing and starves the others"
     FAIL_STOP "S22" Safety "invariant" "handout, data on disk" "after a failed write or sync the store is silent"
         promised "after a failed write or sync a store sends no message, gives no good answer and writes nothing any more"
         why "nobody knows what is on the disk: whatever the store promises from then on may already be lost"
+    NO_LEFTOVERS "S23" Contract "invariant" "handout 2B, saving" "nothing is left behind the end of the log"
+        promised "when new entries take the place of old ones, the old ones behind them are deleted in the same write"
+        why "they were never committed; whoever finds them on disk later, and takes them for part of the log, has a log that nobody \
+             else has"
     LOG_EXPLAINS "H1" Safety "history" "§8" "the log explains every answer"
         promised "every answer that a client got is the one that the committed log gives, at a moment between question and answer"
         why "that is what clients rely on: a replicated store behaves like one that is not replicated"
@@ -113,9 +115,6 @@ rules! {
         promised "there is one order of all operations, each between its question and its answer, that explains every answer"
         why "without it, a client that has seen a value can see an older one afterwards, or two clients can disagree about what came \
              first"
-    ANSWERS_COME "H4" Liveness "liveness" "handout 2B" "answers come"
-        promised "once the faults are over, every command is answered, and new ones succeed"
-        why "a store that is safe and does not answer is of no use to anybody"
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a store writes to raftdb: R3 Log Matching, R5 nothing applied is overwritten, R6 and R7 terms and commit indexes never go
-//! back, S3 the log has no holes and reaches to what it says, S16 nothing is deleted too early.
+//! back, S3 the log has no holes and reaches to what it says, S16 nothing is deleted too early, S23 nothing is left
+//! behind the end.
 
 use ::kv::raftstore::StoreId;
 use ::raft::Index;
@@ -11,7 +12,7 @@ use raft_tests::disk::chain;
 
 use super::super::mirror::kv::States;
 use super::super::mirror::raft::{Change, Group};
-use super::super::rules::{LOG_GC, RESTARTABLE};
+use super::super::rules::{LOG_GC, NO_LEFTOVERS, RESTARTABLE};
 use super::super::world::World;
 use super::super::{Verdict, ensure};
 
@@ -27,6 +28,7 @@ pub fn on_write(world: &mut World, store: StoreId, region_id: u64, change: &mut 
         hard_state(store, region_id, old, group)?;
         deleted(store, region_id, change, group, &durable)?;
         reaches(store, region_id, group, &states)?;
+        ends(store, region_id, change, group)?;
     }
     written(world, store, region_id, change, &states)
 }
@@ -77,6 +79,19 @@ fn reaches(store: StoreId, region_id: u64, group: &Group, states: &States) -> Ve
     let applied = states.applied();
     ensure(group.state.is_none() || last >= applied || !states.is_normal(), &RESTARTABLE, store, || {
         format!("Store {store} cuts the log of region {region_id} to {last}, and has applied {applied}")
+    })
+}
+
+/// Nothing is left behind the last entry, once the Raft state says which that is. Entries may be written before it.
+fn ends(store: StoreId, region_id: u64, change: &Change, group: &Group) -> Verdict {
+    let last = group.last_index();
+    let left = group.log.range(last + 1..).next().filter(|_| matches!(change.state, Some(Some(_))));
+    ensure(left.is_none(), &NO_LEFTOVERS, store, || {
+        let (index, slot) = left.expect("only then");
+        format!(
+            "Store {store} writes that the log of region {region_id} ends at {last}, and keeps an entry of term {} at index {index}",
+            slot.entry.term
+        )
     })
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `durable` | R9, R10, R11: on disk before it is said |
 //! | `election` | R1, R4, R14: one leader, one vote, and a leader has all that was committed |
-//! | `log` | R3, R5, R6, R7, S3, S16: what is written to raftdb |
+//! | `log` | R3, R5, R6, R7, S3, S16, S23: what is written to raftdb |
 //! | `apply` | S1, S2, S3, S7, R5, R12: what applying entries writes to kvdb |
 //! | `snapshot` | S10, S16: snapshots sent, begun and finished |
 //! | `snapshot_file` | S11: files stay as long as they are needed |

@@ -30,7 +30,8 @@ pub fn on_open(world: &mut World, store: StoreId, raftdb: &dyn Read, kvdb: &dyn 
     for (&region_id, states) in &kv.states {
         // The first store to have the region, bootstrapped before anybody watched.
         let (applied, truncated) = (states.applied(), states.truncated());
-        if let Some(region) = states.held().filter(|_| states.is_normal() && applied == truncated.index) {
+        let is_fresh = states.is_normal() && applied == truncated.index && kv.digest(region_id) == 0;
+        if let Some(region) = states.held().filter(|_| is_fresh) {
             let first = || ghost::Group::new(applied, truncated.term, region.clone());
             world.ghost.groups.entry(region_id).or_insert_with(first);
         }

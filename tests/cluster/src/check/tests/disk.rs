@@ -1,4 +1,4 @@
-//! raftdb, regions and restarts: R3, R5, R6, R7, S3, S4, S6, S8, S9, S16, S20.
+//! raftdb, regions and restarts: R3, R5, R6, R7, S3, S4, S6, S8, S9, S16, S20, S23.
 
 use ::kv::engine::{Cf, WriteBatch};
 use ::kv::raftstore::meta::{keys, states};
@@ -53,12 +53,11 @@ fn another_leaders_entries_replace_the_tail() {
     put_state(&mut batch, (7, 12, INIT), 8);
     scene.write(1, Db::Raft, batch);
     scene.fine();
-    // Left on disk, but behind the last index: it does not count.
     let mut batch = WriteBatch::new();
     put_entries(&mut batch, &entries(7, 8, vec![put(9, "k", "z")]));
     put_state(&mut batch, (7, 12, INIT), 8);
     scene.write(2, Db::Raft, batch);
-    scene.fine();
+    scene.broken("S23", 2);
 }
 
 #[test]
