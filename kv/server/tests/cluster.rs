@@ -135,16 +135,16 @@ async fn region_errors_are_told_as_kvproto_has_them() {
     let told = async |client: &mut TikvClient<Channel>, context: Context| {
         client.raw_put(put(&context, "k")).await.unwrap().into_inner().region_error.unwrap()
     };
-    let newer = Context { region_epoch: Some(RegionEpoch { conf_ver: 9, version: 9 }), ..right.clone() };
-    let older = Context { region_epoch: Some(RegionEpoch { conf_ver: 0, version: 0 }), ..right.clone() };
+    let newer = Context { region_epoch: Some(RegionEpoch { conf_ver: 9, version: 9 }), ..right };
+    let older = Context { region_epoch: Some(RegionEpoch { conf_ver: 0, version: 0 }), ..right };
     for context in [newer, older] {
         let error = told(&mut client, context).await;
         assert_eq!(error.epoch_not_match.unwrap().current_regions[0].id, right.region_id);
     }
-    let error = told(&mut client, Context { region_id: 99, ..right.clone() }).await;
+    let error = told(&mut client, Context { region_id: 99, ..right }).await;
     assert_eq!(error.region_not_found.unwrap().region_id, 99);
     let elsewhere = Peer { store_id: 99, ..right.peer.unwrap() };
-    let error = told(&mut client, Context { peer: Some(elsewhere), ..right.clone() }).await;
+    let error = told(&mut client, Context { peer: Some(elsewhere), ..right }).await;
     assert_eq!(error.store_not_match.unwrap().request_store_id, 99);
     let (mut follower, context) = connect(&cluster, (leader + 1) % 3).await;
     let error = told(&mut follower, context).await;

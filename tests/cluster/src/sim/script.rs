@@ -91,7 +91,7 @@ fn steady(plan: &Plan, until_ms: u64, gap_ms: u64) -> Vec<Timed<Operation>> {
             let request = match turn % 6 {
                 0 | 3 => Request::Get { key },
                 5 => Request::Cas { key },
-                4 if turn % 4 == 0 => Request::Delete { key },
+                4 if turn.is_multiple_of(4) => Request::Delete { key },
                 4 => Request::Scan { from: 0, to: keys, limit: keys, reverse: false },
                 _ => Request::Put { key },
             };

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`bench`] | [`bench::Bench`]: storage on an engine that counts, fails and loses power as a test wishes |
+//! | `bench.rs` | [`bench::Bench`]: storage on an engine that counts, fails and loses power as a test wishes |
 //! | [`shelf`] | [`shelf::Shelf`]: a reader of our own, for handlers without any storage |
 //! | the others | the tests, by topic |
 
