@@ -28,7 +28,7 @@ impl Runnable for Runner {
     type Task = Task;
 
     fn run(&mut self, task: Task) {
-        self.started.send(task.0).unwrap();
+        self.started.send(task.0).expect("the test listens");
         assert!(task.0 < 100, "as planned");
         // The test may have gone already.
         let _ = self.go.recv();
@@ -50,7 +50,7 @@ fn bench() -> Bench {
 
 fn schedule(scheduler: &Scheduler<Task>, numbers: impl IntoIterator<Item = u32>, dropped: &Arc<AtomicUsize>) {
     for number in numbers {
-        scheduler.schedule(Task(number, dropped.clone())).unwrap();
+        scheduler.schedule(Task(number, dropped.clone())).expect("the worker runs");
     }
 }
 
