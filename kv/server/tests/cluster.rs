@@ -6,13 +6,17 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use kv::engine::{Cf, Engine, FjallEngine, Read, WriteBatch};
+use kv::raftstore::meta::{keys, states};
 use proto::eraftpb;
 use proto::kvrpcpb::*;
 use proto::metapb::{Peer, RegionEpoch};
 use proto::raft_serverpb::{RaftMessage, SnapshotChunk};
 use rpc::tikvpb::tikv_client::TikvClient;
+use server::client::{Client, Options};
 use server::inspect::inspect;
 use support::cluster::Cluster;
+use support::small_disk::SmallDisk;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -271,4 +275,74 @@ async fn a_store_of_another_cluster_is_refused() {
     cluster.start_store(0).await;
     cluster.stop().await;
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_entry_keeps_the_store_from_starting_and_is_named() {
+    let mut cluster = Cluster::start(1).await;
+    let mut client = cluster.client().await;
+    for n in 0..20 {
+        client.put("", format!("k{n}").as_bytes(), b"v").await.unwrap();
+    }
+    let region_id = cluster.stores[0].as_ref().unwrap().board.peers()[0].region.id;
+    cluster.stop_store(0).await;
+    let index = damage_last_entry(&cluster.path(0).join("raft"), region_id);
+    let refused = format!("{:#}", server::server::start(cluster.config(0)).await.err().unwrap());
+    for named in ["corrupt", &format!("region {region_id}"), &index.to_string(), "rebuild this store"] {
+        assert!(refused.contains(named), "{named:?} is not in: {refused}");
+    }
+    let told = inspect(&cluster.path(0), 3).unwrap();
+    assert!(told.contains("BROKEN") && told.contains(&index.to_string()), "{told}");
+    cluster.stop().await;
+}
+
+/// Flips a bit of the last log entry, and returns its index.
+fn damage_last_entry(path: &std::path::Path, region_id: u64) -> u64 {
+    let engine = FjallEngine::open(path, &[Cf::Raft]).unwrap();
+    let last = states::load_raft_state(&engine, region_id).unwrap().unwrap().last_index;
+    let key = keys::raft_log_key(region_id, last);
+    let mut value = engine.get(Cf::Raft, &key).unwrap().unwrap().to_vec();
+    *value.last_mut().unwrap() ^= 1;
+    let mut batch = WriteBatch::new();
+    batch.put(Cf::Raft, key, value);
+    engine.write(batch).unwrap();
+    engine.sync().unwrap();
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_stops_the_store_and_loses_nothing() {
+    let mut cluster = Cluster::start(1).await;
+    cluster.client().await.put("", b"first", b"v").await.unwrap();
+    cluster.stop_store(0).await;
+    let Some(disk) = SmallDisk::mount(&cluster.path(0)) else {
+        println!("no right to mount a small disk: left out");
+        return cluster.stop().await;
+    };
+    cluster.start_store(0).await;
+    // Writes until one fails; a write whose outcome is unknown is not repeated.
+    let options = Options { repeat_unknown: false, timeout: Duration::from_secs(5), ..Options::default() };
+    let mut client = Client::connect(&cluster.scheduler_addr(), options).await.unwrap();
+    let mut acknowledged = 0;
+    while client.put("", format!("k{acknowledged:04}").as_bytes(), &[7; 100_000]).await.is_ok() {
+        acknowledged += 1;
+        assert!(acknowledged < 10_000, "a small disk holds a gigabyte");
+    }
+    let mut stopped = cluster.stores[0].take().unwrap();
+    let why = format!("{:#}", stopped.failed().await.unwrap_err());
+    assert!(why.contains("the store cannot go on"), "{why}");
+    drop((stopped, client));
+    disk.enlarge();
+    eventually("the connection ends, and with it the last use of the directory", async || {
+        cluster.stores[0] = server::server::start(cluster.config(0)).await.ok();
+        cluster.stores[0].is_some()
+    })
+    .await;
+    let mut client = cluster.client().await;
+    for n in 0..acknowledged {
+        let found = client.get("", format!("k{n:04}").as_bytes()).await.unwrap();
+        assert_eq!(found.map(|value| value.len()), Some(100_000), "key {n} of {acknowledged}");
+    }
+    assert_eq!(client.get("", b"first").await.unwrap().as_deref(), Some(&b"v"[..]));
+    cluster.stop().await;
 }

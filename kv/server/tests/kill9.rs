@@ -91,7 +91,10 @@ async fn killed_stores_lose_nothing_that_was_acknowledged() {
         "{kills} kills, slowest restart {slowest:?}, {count} operations, {unknown} of unknown outcome: {verdict:?}"
     );
     assert_eq!(verdict, Verdict::Ok);
-    assert!(slowest.as_millis() as u64 <= restart_ms, "a restart took {slowest:?}, and {restart_ms} ms are the most");
+    assert!(
+        slowest.as_millis() as u64 <= restart_ms,
+        "a restart took {slowest:?}, and {restart_ms} ms are the most"
+    );
     scheduler.stop().await.unwrap();
 }
 
