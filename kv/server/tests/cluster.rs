@@ -42,7 +42,7 @@ async fn connect(cluster: &Cluster, place: usize) -> (TikvClient<Channel>, Conte
 }
 
 fn put(context: &Context, key: &str) -> RawPutRequest {
-    let (key, context) = (key.to_owned().into(), Some(context.clone()));
+    let (key, context) = (key.to_owned().into(), Some(*context));
     RawPutRequest { context, key, value: "v".into(), ..RawPutRequest::default() }
 }
 
