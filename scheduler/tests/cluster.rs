@@ -32,7 +32,7 @@ impl Running {
 
     fn put_store(&mut self, address: &str) -> u64 {
         let id = self.cluster.alloc_id();
-        self.cluster.put_store(store(id, address)).unwrap();
+        self.cluster.put_store(store(id, address)).expect("the store is new");
         self.write();
         id
     }
@@ -44,7 +44,8 @@ impl Running {
     }
 
     fn restart(&mut self) {
-        self.cluster = Cluster::load(self.disk.clone()).unwrap().expect("the disk is not empty");
+        self.cluster =
+            Cluster::load(self.disk.clone()).expect("the state is intact").expect("the disk is not empty");
     }
 }
 
@@ -57,7 +58,7 @@ fn three_stores() -> (Running, Region) {
     for address in ["a:1", "b:1", "c:1"] {
         running.put_store(address);
     }
-    let region = running.cluster.region_at(b"").unwrap().region.clone();
+    let region = running.cluster.region_at(b"").expect("the first region holds all keys").region.clone();
     (running, region)
 }
 
@@ -98,7 +99,7 @@ fn later_stores_and_repeated_registration_leave_the_first_region_alone() {
     running.cluster.put_store(store(first, "a:1")).unwrap();
     assert_eq!(running.cluster.take_changes(), [], "nothing new, nothing written");
     running.put_store("d:1");
-    assert_eq!(running.cluster.region_at(b"").unwrap().region, region);
+    assert_eq!(running.cluster.region_at(b"").expect("the first region holds all keys").region, region);
 }
 
 #[test]

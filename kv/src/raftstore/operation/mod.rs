@@ -4,7 +4,7 @@
 //! | operation | file |
 //! |---|---|
 //! | the way into the log: checks, policy, proposal | [`propose`], [`check`] |
-//! | put, delete, delete range | [`write`] |
+//! | put, delete, delete range | [`mod@write`] |
 //! | get, snapshot of the data | [`read`] |
 //! | questions to this store alone | [`status`] |
 //! | messages of other peers | [`step`] |

@@ -93,9 +93,7 @@ pub fn first_region(stores: u64) -> Region {
     Region {
         id: REGION,
         region_epoch: Some(RegionEpoch { conf_ver: INIT_EPOCH_CONF_VER, version: INIT_EPOCH_VERSION }),
-        peers: (1..=stores)
-            .map(|store_id| Peer { id: peer_of(store_id), store_id })
-            .collect(),
+        peers: (1..=stores).map(|store_id| Peer { id: peer_of(store_id), store_id }).collect(),
         ..Region::default()
     }
 }
