@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::eraftpb::{Entry, Message};
 use proto::metapb;
-use raft::{RawNode, Ready, Role};
+use raft::{LogId, RawNode, Ready, Role};
 
 use super::context::{PeerStatus, StoreContext};
 use super::error::{Error, Result};
@@ -65,6 +65,8 @@ pub struct Peer {
     // ---- log compaction ----
     /// About how many bytes of applied entries the log holds.
     pub raft_log_size_hint: u64,
+    /// Last entry that this peer, as leader of that term, has asked to compact.
+    pub compacting: LogId,
 
     // ---- time ----
     /// Its periodic jobs.
@@ -126,6 +128,7 @@ impl Peer {
             lease: LeaseGuard::new(&ctx.config),
             last_applying_idx: applied,
             raft_log_size_hint: 0,
+            compacting: LogId::default(),
             ticker: Ticker::default(),
             pending_remove: false,
             told: None,

@@ -295,7 +295,16 @@ fn under_a_lease_reads_need_no_peer_until_the_lease_is_over() {
     assert!(!reads_at_once(&fixture.cluster, fixture.leader), "the lease is over");
 
     let mut fixture = leased();
+    let mut other_peer = fixture.command(vec![get("a")]);
+    other_peer.header.as_mut().unwrap().peer.as_mut().unwrap().id = 99;
+    let (told, answer) = slot();
+    let callback = Callback::new(move |result: Result<kv::raftstore::msg::CmdResult, _>| {
+        answer(result.unwrap().response.header.unwrap().error);
+    });
+    let reader = fixture.cluster.nodes[&fixture.leader].store.as_ref().unwrap().local_reader();
+    reader.send_command(RaftCommand { request: other_peer, guard_term: 0, callback });
     fixture.cluster.settle();
+    assert!(take(&told).unwrap().epoch_not_match.is_some(), "the peer knows what to say");
     fixture.cluster.advance_clock(10);
     assert!(reads_at_once(&fixture.cluster, fixture.leader));
     let status = fixture.cluster.status(fixture.leader).unwrap();

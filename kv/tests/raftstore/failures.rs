@@ -125,6 +125,21 @@ fn an_installation_writes_kvdb_first_and_answers_when_the_data_is_there() {
 }
 
 #[test]
+fn a_peer_does_not_tick_while_it_installs_a_snapshot() {
+    let (mut cluster, _, _) = watched(small_log());
+    let (_, behind) = until_installing(&mut cluster);
+    let before = cluster.status(behind).unwrap();
+    cluster.cut.insert(behind);
+    for _ in 0..50 {
+        cluster.tick_only();
+        cluster.run_raft(behind);
+    }
+    assert_eq!(cluster.status(behind).unwrap(), before, "it campaigned, or did something else");
+    cluster.cut.clear();
+    cluster.until("the straggler is up to date", |cluster| cluster.on_disk(behind, "k59").is_some());
+}
+
+#[test]
 fn a_snapshot_waits_until_all_that_was_handed_on_is_applied() {
     let (mut cluster, _, _) = watched(small_log());
     let leader = cluster.elect();

@@ -41,6 +41,16 @@ fn a_lone_store_leads_at_once() {
 }
 
 #[test]
+fn more_than_one_ready_takes_is_applied_without_waiting_for_a_tick() {
+    let mut cluster = Cluster::new(1, config(ReadMode::Log));
+    cluster.settle();
+    let big = "x".repeat(7 << 20);
+    let slots: Vec<_> = (0..4).map(|i| cluster.put(1, &format!("k{i}"), &big)).collect();
+    cluster.settle();
+    slots.iter().for_each(|slot| take(slot).unwrap());
+}
+
+#[test]
 fn a_follower_names_the_leader() {
     let mut cluster = Cluster::new(3, config(ReadMode::Log));
     let leader = cluster.elect();
@@ -141,4 +151,31 @@ fn a_straggler_gets_a_snapshot_and_then_the_log() {
     let new = cluster.elect();
     cluster.must_put(new, "more", "y");
     assert_eq!(cluster.must_get(new, "k7"), value("x"));
+}
+
+#[test]
+fn compacting_the_log_does_not_make_it_longer_for_ever() {
+    let mut config = config(ReadMode::Log);
+    (config.raft_log_gc_ticks, config.raft_log_gc_threshold) = (1, 3);
+    let mut cluster = Cluster::new(3, config);
+    let leader = cluster.elect();
+    // Entries are replicated, but not applied, for many looks at the log.
+    cluster.lazy.extend(1..=3);
+    let slots: Vec<_> = (0..20).map(|i| cluster.put(leader, &format!("k{i}"), "x")).collect();
+    cluster.tick();
+    cluster.lazy.clear();
+    cluster.step();
+    cluster.lazy.extend(1..=3);
+    let before = cluster.status(leader).unwrap().raft.last.index;
+    for _ in 0..30 {
+        cluster.tick();
+    }
+    cluster.lazy.clear();
+    for _ in 0..30 {
+        cluster.tick();
+    }
+    slots.iter().for_each(|slot| take(slot).unwrap());
+    let status = cluster.status(leader).unwrap();
+    assert!(status.apply_state.truncated_state.unwrap().index > 15);
+    assert!(status.raft.last.index <= before + 10, "{} entries more", status.raft.last.index - before);
 }

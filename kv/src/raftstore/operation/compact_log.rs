@@ -15,6 +15,7 @@ use proto::raft_cmdpb::{
     AdminCmdType, AdminRequest, AdminResponse, CompactLogRequest, RaftCmdRequest, RaftRequestHeader,
 };
 use proto::raft_serverpb::RaftTruncatedState;
+use raft::LogId;
 
 use crate::config::RaftStoreConfig;
 use crate::raftstore::apply::Apply;
@@ -29,7 +30,7 @@ use crate::raftstore::ticker::PeerTick;
 /// What the leader knows of its log when it decides whether to compact it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogExtent {
-    /// First entry.
+    /// First entry that nobody has asked to compact yet.
     pub first_index: u64,
     /// Last entry that all peers are known to hold; 0 if one of them has not answered yet.
     pub replicated_index: u64,
@@ -74,15 +75,18 @@ impl Peer {
         self.ticker.schedule(PeerTick::RaftLogGc, &ctx.config);
         let Some(index) = compact_index(&log, &ctx.config) else { return };
         let Some(term) = self.raft_group.log_term(index) else { return };
+        self.compacting = LogId { term: self.term(), index };
         let request = self.new_compact_log_request(index, term);
         self.propose_normal(&ctx.config, &request, Callback::none());
     }
 
     fn log_extent(&self) -> LogExtent {
-        let store = self.get_store();
+        let (store, leader_term) = (self.get_store(), self.term());
+        // What was proposed in this term is as good as done. Proposing it again and again would make the log longer.
+        let compacting = if self.compacting.term == leader_term { self.compacting.index } else { 0 };
         let matched = |id: u64| self.raft_group.progress(id).map_or(0, |progress| progress.matched);
         LogExtent {
-            first_index: store.truncated_index() + 1,
+            first_index: store.truncated_index().max(compacting) + 1,
             replicated_index: self.region().peers.iter().map(|peer| matched(peer.id)).min().unwrap_or(0),
             applied_index: store.applied_index(),
             bytes: self.raft_log_size_hint,

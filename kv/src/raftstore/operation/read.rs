@@ -86,7 +86,7 @@ fn serve_one(request: &Request, data: &dyn Read, region: &Region) -> Result<Resp
 }
 
 impl Peer {
-    /// Asks Raft, once, for all reads that this round has brought.
+    /// Asks Raft, once, for all reads that this round has brought; or, if the round has ended the leadership, answers all reads.
     pub fn ask_read_index(&mut self, ctx: &StoreContext) {
         let status = self.raft_group.status();
         if status.transferee != raft::NONE {
@@ -95,7 +95,7 @@ impl Peer {
         }
         let knows_all = self.get_store().applied_term() == status.term;
         if status.role != Role::Leader || !knows_all {
-            // The round has cost us the leadership: Raft would not answer.
+            // The leadership that the waiting reads belong to is over, and Raft has forgotten them, or would not answer new ones.
             self.fail_reads();
         } else if let Some(number) = self.pending_reads.ask(self.lease.until()) {
             self.raft_group.read_index(number.to_be_bytes().to_vec());

@@ -74,7 +74,8 @@ impl Peer {
         self.raft_group.advance(ready);
         self.on_read_states(ctx, read_states);
         if self.raft_group.has_ready() {
-            // A lone leader, for one, commits what it has just written. The next round goes on with it.
+            // More was committed than one `Ready` takes; or only now, as a lone leader's log counts once it is written. The next
+            // round goes on with it.
             self.wake(ctx);
         }
     }
@@ -135,8 +136,6 @@ impl Peer {
 
     /// Who leads has changed, or what we are.
     fn on_role_changed(&mut self, ctx: &StoreContext, soft_state: SoftState) {
-        // Those that were asked belong to a leadership that is over; a new one knows nothing of them.
-        self.fail_reads();
         self.revoke_lease(ctx);
         if self.is_leader() {
             self.ticker.schedule(PeerTick::RaftLogGc, &ctx.config);
