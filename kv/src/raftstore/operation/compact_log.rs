@@ -6,7 +6,7 @@
 //! ([`Peer::on_raft_gc_log_tick`]).
 //!
 //! # Apply
-//! Every replica moves its truncated state ([`Apply::exec_compact_log`]). From now on Raft does not see the entries any more.
+//! Every replica moves its truncated state (`Apply::exec_compact_log`). From now on Raft does not see the entries any more.
 //!
 //! # After apply
 //! The entries are dropped from memory, and a worker deletes them from disk ([`Peer::on_ready_compact_log`]).

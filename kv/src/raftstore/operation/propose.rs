@@ -95,7 +95,7 @@ impl Peer {
 
     /// Proposes `request` as an entry of the log, and keeps `callback` with the place that the entry has got, for the apply
     /// side. If it cannot be proposed, answers it at once: `RaftEntryTooLarge` if its encoding is longer than
-    /// `raft_entry_bytes_max`, else what [`Peer::proposal_refused`] makes of Raft's error.
+    /// `raft_entry_bytes_max`, else what `Peer::proposal_refused` makes of Raft's error.
     pub fn propose_normal(&mut self, config: &RaftStoreConfig, request: &RaftCmdRequest, callback: Callback) {
         let data = request.encode_to_vec();
         let bytes = data.len() as u64;

@@ -12,7 +12,7 @@
 //!
 //! # Installing it
 //! Raft's `Ready` brings it ([`super::ready`]). Once region, states and log are written, the data is replaced by the region
-//! worker; from [`Peer::on_snapshot_accepted`] to [`Peer::on_snapshot_applied`] the peer does nothing else.
+//! worker; from [`Peer::on_snapshot_accepted`] to `Peer::on_snapshot_applied` the peer does nothing else.
 
 use proto::metapb::Region;
 use proto::raft_serverpb::RaftMessage;
