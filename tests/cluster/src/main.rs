@@ -1,5 +1,6 @@
 //! The worker process; see `raft_tests::worker`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cluster_tests::sim::soak;
@@ -13,10 +14,21 @@ fn main() -> ExitCode {
         soak::bench(number("--count", 50));
         return ExitCode::SUCCESS;
     }
+    if arguments.iter().any(|a| a == "--sweep") {
+        return if soak::sweep() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if arguments.iter().any(|a| a == "--soak") {
-        let only = value("--only");
-        let passed = soak::soak(number("--from", 0), number("--count", 1_000), only.as_deref());
-        return if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let (only, state) = (value("--only"), value("--state").map(PathBuf::from));
+        let passed =
+            soak::soak(number("--from", 0), number("--count", 1_000), only.as_deref(), state.as_deref());
+        return match passed {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("cluster-worker: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     raft_tests::worker::main(&cluster_tests::suite::ClusterSuites)
 }

@@ -69,6 +69,15 @@ pub enum StoreFault {
         /// For how long, in virtual milliseconds.
         down_ms: u64,
     },
+    /// The power fails at a write boundary: after so many more calls of a store to its disks (writes, syncs, changes of files).
+    PowerLossAtWrite {
+        /// Who.
+        node: u64,
+        /// How many calls still go through.
+        calls: u64,
+        /// For how long, in virtual milliseconds.
+        down_ms: u64,
+    },
     /// All stores stop at once, and start again together.
     AllDown {
         /// They lose their power; otherwise only their processes die.

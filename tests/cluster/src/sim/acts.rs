@@ -154,7 +154,12 @@ impl World<'_> {
         self.net.links.weather = Weather::of(&self.plan.knobs).calm();
         self.acts.cuts.clear();
         self.slow_machines = false;
-        self.shared().heal();
+        let calls = {
+            let mut shared = self.shared();
+            shared.heal();
+            shared.stores.iter().map(|store| store.disk_calls).collect()
+        };
+        self.disk_calls = calls;
         self.clients.forget_plans();
         for i in 0..self.stores.len() {
             self.stores[i].tick_us = TICK_US;

@@ -53,6 +53,11 @@ impl World<'_> {
             StoreFault::PowerLoss { node, down_ms } => {
                 at(node).into_iter().for_each(|i| self.die(i, true, down_ms));
             }
+            StoreFault::PowerLossAtWrite { node, calls, down_ms } => {
+                let Some(i) = at(node).filter(|i| self.stores[*i].is_up()) else { return };
+                self.shared().stores[i].disk_fuse = Some(calls);
+                self.stores[i].down_ms = down_ms;
+            }
             StoreFault::AllDown { power, down_ms } => (0..count).for_each(|i| self.die(i, power, down_ms)),
             StoreFault::DiskFailure { node, calls, down_ms } => {
                 let Some(i) = at(node).filter(|i| self.stores[*i].is_up()) else { return };

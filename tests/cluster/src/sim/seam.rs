@@ -66,6 +66,8 @@ pub struct StoreSeam {
     pub zombie: bool,
     /// So many more calls go through.
     pub fuse: Option<u64>,
+    /// So many more calls to its disks go through, and then it dies.
+    pub disk_fuse: Option<u64>,
     /// So many more calls to its disks go through, and then one fails.
     pub failing: Option<u64>,
     /// It lost so much time to a slow disk in the event at hand.
@@ -107,7 +109,7 @@ impl Shared {
     pub fn heal(&mut self) {
         self.slow_disk_ppm = 0;
         for store in &mut self.stores {
-            (store.fuse, store.failing) = (None, None);
+            (store.fuse, store.disk_fuse, store.failing) = (None, None, None);
         }
     }
 
@@ -122,7 +124,7 @@ impl Shared {
         self.calls = 0;
         let seam = &mut self.stores[store];
         seam.stall_us = 0;
-        seam.fuse.is_some() || seam.zombie
+        seam.fuse.is_some() || seam.disk_fuse.is_some() || seam.zombie
     }
 
     /// Whether what a store says in this life still counts.
@@ -153,6 +155,14 @@ impl Shared {
             return Passage::Shut;
         }
         let seam = &mut self.stores[store];
+        match &mut seam.disk_fuse {
+            Some(0) => {
+                seam.zombie = true;
+                return Passage::Shut;
+            }
+            Some(calls) => *calls -= 1,
+            None => {}
+        }
         seam.disk_calls += 1;
         match &mut seam.failing {
             Some(0) => Passage::Fails,
@@ -310,12 +320,11 @@ impl Seam {
 
 impl FileGate for Seam {
     fn before_change(&self) -> Passage {
-        let mut shared = self.lock();
-        if !shared.pass(self.store, self.life) {
-            return Passage::Shut;
+        // A file that cannot be written costs a snapshot, not the store.
+        match self.lock().pass_disk(self.store, self.life) {
+            Passage::Shut => Passage::Shut,
+            Passage::Open | Passage::Fails => Passage::Open,
         }
-        shared.stores[self.store].disk_calls += 1;
-        Passage::Open
     }
 
     fn on_file(&self, file: SnapshotFile, event: FileEvent) {

@@ -1,15 +1,22 @@
 //! Many runs: how fast they are, and whether the reference ever fails one.
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
 use raft_tests::sim::judge::{Player as _, Verdict, run};
 use raft_tests::sim::soak::{Stopwatch, print_failure};
 use verdict::{Cost, FailureKind, Layers};
 
 use super::profile::{Kinds, Profile, StoreTest, Story};
+use super::script;
 use super::store::TICK_US;
 use super::swarm::draw_plan;
 
 /// One passing run in so many is played twice.
 const AUDIT_ONE_IN: u64 = 16;
+/// Runs between two lines of progress.
+const ROUND: u64 = 100;
 /// No check on.
 const NO_CHECKS: Layers = Layers { relation: false, invariants: false, liveness: false, determinism: false };
 
@@ -74,29 +81,46 @@ fn speed(test: &StoreTest, layers: Layers, seeds: u64) -> (f64, f64) {
     (virtual_us as f64 / 1e6 / seconds, events as f64 / 1e3 / seconds)
 }
 
-/// Runs seeds `from..from + count`, each with the next profile in turn, and prints what fails. Returns whether all passed.
-pub fn soak(from: u64, count: u64, only: Option<&str>) -> bool {
+/// Runs seeds `from..from + count`, each with the next profile in turn, and prints what fails. With a state file it goes on where it
+/// stopped the last time. Returns whether all passed.
+///
+/// # Errors
+/// If the state file cannot be written.
+pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> io::Result<bool> {
     let profiles: Vec<&StoreTest> =
         PROFILES.iter().filter(|test| only.is_none_or(|name| test.name.contains(name))).collect();
     if profiles.is_empty() {
         println!("no profile is called {}", only.unwrap_or_default());
-        return false;
+        return Ok(false);
     }
+    let done = state.and_then(|path| fs::read_to_string(path).ok());
+    let done: u64 = done.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
     let (mut failures, mut undecided) = (0, 0);
-    for seed in from..from + count {
+    for nth in done..count {
+        let seed = from + nth;
         let test = profiles[(seed % profiles.len() as u64) as usize];
         match passes(test, seed) {
             Some(cost) => undecided += cost.undecided,
             None => failures += 1,
         }
-        if (seed + 1 - from).is_multiple_of(1_000) {
-            println!(
-                "{} of {count} runs, {failures} failed, {undecided} histories undecided",
-                seed + 1 - from
-            );
+        if (nth + 1).is_multiple_of(ROUND) || nth + 1 == count {
+            println!("{} of {count} runs, {failures} failed, {undecided} histories undecided", nth + 1);
+            io::stdout().flush()?;
+            if let Some(path) = state {
+                fs::write(path, format!("{}\n", nth + 1))?;
+            }
         }
     }
-    println!("{count} runs, {failures} failed, {undecided} histories undecided");
+    Ok(failures == 0)
+}
+
+/// Cuts the power at every write boundary of a scripted run with a snapshot in it, at each store in turn. Returns whether the
+/// cluster got over all of them.
+pub fn sweep() -> bool {
+    let test = &PROFILES[8];
+    let count = 3 * script::BOUNDARIES;
+    let failures = (0..count).filter(|seed| passes(test, *seed).is_none()).count();
+    println!("power cut at {count} write boundaries, {failures} failed");
     failures == 0
 }
 

@@ -264,6 +264,9 @@ fn fault_in_words(fault: &Fault) -> String {
     let Fault::Store(fault) = fault else { return describe_fault(fault) };
     match *fault {
         StoreFault::PowerLoss { node, down_ms } => format!("n{node} is without power for {down_ms} ms"),
+        StoreFault::PowerLossAtWrite { node, calls, .. } => {
+            format!("n{node} will lose its power after {calls} more calls to its disks")
+        }
         StoreFault::AllDown { power: true, down_ms } => format!("nobody has power for {down_ms} ms"),
         StoreFault::AllDown { power: false, down_ms } => format!("all stores stop for {down_ms} ms"),
         StoreFault::DiskFailure { node, calls, .. } => {

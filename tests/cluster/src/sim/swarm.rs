@@ -61,7 +61,7 @@ fn draw_knobs(profile: &Profile, kinds: Kinds, dice: &mut Dice, everything: bool
     }
     knobs.store = draw_store_knobs(profile, kinds, dice, everything);
     if profile.snapshots {
-        knobs.compact_entries = dice.pick(&[3, 5, 10, 30]);
+        knobs.compact_entries = dice.pick(&[4, 6, 10, 30]);
     }
     knobs
 }
@@ -105,8 +105,9 @@ fn draw_store_knobs(profile: &Profile, kinds: Kinds, dice: &mut Dice, everything
         knobs.entry_cache_bytes = dice.pick(&[1, 100, 1_000, 16 << 20]);
     }
     if profile.snapshots {
-        knobs.log_gc_ticks = dice.range(1, 12) as u32;
-        knobs.log_gc_count_limit = dice.pick(&[5, 10, 20, 50]);
+        // A compaction is an entry too: asked for again and again before the first is applied, it would feed on itself.
+        knobs.log_gc_ticks = dice.range(5, 12) as u32;
+        knobs.log_gc_count_limit = dice.pick(&[6, 10, 20, 50]);
         knobs.chunk_bytes = dice.pick(&[1, 40, 200, 1 << 20]).max(knobs.keys * knobs.value_bytes / 40);
     }
     if profile.snapshots && profile.unreliable && on(dice) {

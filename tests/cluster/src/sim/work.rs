@@ -314,11 +314,8 @@ impl World<'_> {
             let mut shared = self.shared();
             let seam = &mut shared.stores[i];
             seam.up = false;
-            let calls = seam.disk_calls;
             shared.checker.on_time(self.now);
             shared.checker.on_stop(id);
-            drop(shared);
-            self.disk_calls += calls;
         }
         let failed = self.shared().stores[i].failed;
         let mut disks = running.stop();

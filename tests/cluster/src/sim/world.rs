@@ -77,8 +77,8 @@ pub struct World<'a> {
     pub doing: Place,
     /// Machines are as slow as in the plan; otherwise never slow.
     pub slow_machines: bool,
-    /// Calls that all stores have made to their disks in all lives.
-    pub disk_calls: u64,
+    /// Calls that each store had made to its disks when the faults ended.
+    pub disk_calls: Vec<u64>,
 }
 
 impl<'a> World<'a> {
@@ -109,7 +109,7 @@ impl<'a> World<'a> {
             recorder: None,
             doing: Place::default(),
             slow_machines: true,
-            disk_calls: 0,
+            disk_calls: Vec::new(),
         }
     }
 
