@@ -4,6 +4,7 @@ use kv::engine::Cf;
 use proto::eraftpb::{Message, MessageType};
 use raft_tests::unit::msg;
 
+use crate::unit::fixture::halves::Halves;
 use crate::unit::fixture::power::{Db, Deed, Tail};
 use crate::unit::fixture::store::{Setup, Store};
 use crate::unit::fixture::words::{
@@ -116,7 +117,7 @@ const LOG_FIRST: Promise = Promise::new(
     "after a power cut the data is ahead of the log: nobody can say what it is made of, and the store cannot start",
 );
 
-/// Entries that are committed when they arrive, so that they are to be saved and applied in one `Ready`.
+/// A whole store, and entries that are committed when they arrive, so that they are to be saved and applied in one `Ready`.
 pub fn nothing_is_applied_before_it_is_durable() -> Check {
     let mut store = Setup::new(3).follower()?;
     store.disks.power.forget();
@@ -145,18 +146,33 @@ pub fn nothing_is_applied_before_it_is_durable() -> Check {
         }
     }
     ensure!(LOG_FIRST, synced == 8, "three entries came, up to 8; the log is durable up to {synced}");
-    // The same, when all of it happens in a hurry: the apply side gets its turn before anybody else.
-    let mut store = Setup::new(3).follower()?;
-    store.disks.power.cut_after(0);
-    store.is_sent(6, (INIT, 5), &entries(6, &[6, 6, 6]), 8);
-    store.runs()?;
-    let image = store.reborn(Tail::Lost, Tail::Kept)?.data();
-    let applied = apply_state(&image).applied_index;
+    Ok(())
+}
+
+/// The peer itself, between the two halves of a round, when nothing is written yet.
+pub fn nothing_leaves_between_the_halves() -> Check {
+    let mut peer = Halves::new()?;
+    let mut append = msg::append(TWO, ME, 6, msg::at(INIT, 5), &[], 8);
+    append.entries = entries(6, &[6, 6, 6]);
+    peer.hears(append);
+    let writes = peer.collects();
+    let left = peer.left();
     ensure!(
-        LOG_FIRST,
-        applied <= INIT,
-        "the power went before the log was written, and {applied} is applied"
+        DURABLE,
+        left.is_empty(),
+        "an append came; before anything was written the peer {}",
+        left.join("; ")
     );
+    // What this round has saved may be committed in it, or in the next one.
+    peer.finishes(writes);
+    for _ in 0..3 {
+        let writes = peer.collects();
+        peer.finishes(writes);
+    }
+    let left = peer.left();
+    let (sent, handed): (Vec<&String>, Vec<&String>) = left.iter().partition(|what| what.starts_with("sent"));
+    ensure!(BOTH, !sent.is_empty(), "an append came, and was written; the peer answered nothing");
+    ensure!(BOTH, !handed.is_empty(), "entries 6 to 8 are written and committed; the peer handed on nothing");
     Ok(())
 }
 
