@@ -1,4 +1,4 @@
-//! Imports point one way: between packages, and between the modules of `raft`.
+//! Imports point one way: between packages, and between the modules of `raft`, of `kv`, and of its raftstore.
 
 use crate::tree::{Tree, complain};
 
@@ -37,6 +37,29 @@ const RAFT: &[&[&str]] = &[
     &["raw_node", "trace"],
 ];
 
+/// Modules of `kv`, in the same way.
+const KV: &[&[&str]] = &[
+    &["clock", "engine", "sync"],
+    &["batch", "worker", "snap"],
+    &["config"],
+    &["raftstore"],
+    &["storage"],
+    &["service"],
+];
+
+/// Modules of `kv::raftstore`, in the same way.
+const RAFTSTORE: &[&[&str]] = &[
+    &["error"],
+    &["msg", "task", "meta"],
+    &["context", "cmd_resp", "proposals", "reads", "ticker", "peer_storage"],
+    &["peer", "apply", "bootstrap", "runner"],
+    &["operation"],
+    &["fsm"],
+    &["router"],
+    &["local_reader"],
+    &["system"],
+];
+
 #[test]
 fn packages_point_one_way() {
     let tree = Tree::read();
@@ -58,28 +81,60 @@ fn packages_point_one_way() {
 
 #[test]
 fn raft_modules_point_one_way() {
+    complain(upward("raft/src/", RAFT, |_, text| names_behind("crate::", text)).into_iter());
+}
+
+#[test]
+fn kv_modules_point_one_way() {
+    complain(upward("kv/src/", KV, |_, text| names_behind("crate::", text)).into_iter());
+}
+
+#[test]
+fn raftstore_modules_point_one_way() {
+    // A file of the folder itself says `super`, one below says `crate::raftstore`.
+    complain(
+        upward("kv/src/raftstore/", RAFTSTORE, |path, text| match path.contains('/') {
+            true => names_behind("crate::raftstore::", text),
+            false => names_behind("super::", text),
+        })
+        .into_iter(),
+    );
+}
+
+/// The imports of modules below `folder` that do not point to a lower layer. `imports` tells which modules a file names, given
+/// its path below the folder.
+fn upward(
+    folder: &str,
+    layers: &[&[&str]],
+    imports: impl for<'a> Fn(&str, &'a str) -> Vec<&'a str>,
+) -> Vec<String> {
     let tree = Tree::read();
-    let layer = |module: &str| RAFT.iter().position(|layer| layer.contains(&module));
-    complain(tree.rust().flat_map(|file| {
-        let module = file.path.strip_prefix("raft/src/").and_then(|path| path.split(['/', '.']).next());
-        let Some(module) = module.filter(|module| *module != "lib") else { return Vec::new() };
+    let layer = |module: &str| layers.iter().position(|layer| layer.contains(&module));
+    let complaints = tree.rust().flat_map(|file| {
+        let Some(path) = file.path.strip_prefix(folder) else { return Vec::new() };
+        let module = path.split(['/', '.']).next().unwrap_or_default();
+        if matches!(module, "lib" | "mod") {
+            return Vec::new();
+        }
         let Some(own) = layer(module) else {
             return vec![format!("{}: `{module}` is not in the list of layers", file.path)];
         };
-        let upward =
-            imports(&file.text).filter(|used| *used != module && layer(used).is_none_or(|used| used >= own));
-        upward.map(|used| format!("{}: imports `{used}`, which is not below it", file.path)).collect()
-    }));
+        let used = imports(path, &file.text).into_iter().filter(|used| *used != module);
+        let wrong = used.filter(|used| layer(used).is_none_or(|used| used >= own));
+        wrong.map(|used| format!("{}: imports `{used}`, which is not below it", file.path)).collect()
+    });
+    complaints.collect()
 }
 
-/// Modules that `text` names by `crate::module::` outside comments and tests.
-fn imports(text: &str) -> impl Iterator<Item = &str> {
+/// Modules that `text` names by `prefix` and `::` outside comments and tests.
+fn names_behind<'a>(prefix: &str, text: &'a str) -> Vec<&'a str> {
     let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    code.filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| {
-        line.match_indices("crate::").filter_map(|(at, found)| {
+    let names = code.filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| {
+        line.match_indices(prefix).filter_map(|(at, found)| {
             let rest = &line[at + found.len()..];
             let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
             rest[end..].starts_with("::").then(|| &rest[..end])
         })
-    })
+    });
+    names.collect()
 }
