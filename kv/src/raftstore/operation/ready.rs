@@ -24,8 +24,9 @@ use crate::raftstore::peer_storage::RoundWrites;
 use crate::raftstore::ticker::PeerTick;
 
 impl Peer {
-    /// Takes the next `Ready`, if there is one to be worked on now, and puts what it wants written into `writes`. The `Ready`
-    /// is kept for [`Peer::post_raft_ready`], which follows once `writes` are down; nothing is sent or applied before.
+    /// Takes the next `Ready`, if there is one to be worked on now ([`Peer::take_ready`]), and puts what it wants written into
+    /// `writes`. It is kept in `writing` for [`Peer::post_raft_ready`], which follows once `writes` are down; nothing is sent
+    /// or applied before. [`Peer::on_role_changed`] hears of a changed leader or role.
     ///
     /// The store stops if what is on disk cannot be read.
     pub fn handle_raft_ready_append(&mut self, ctx: &StoreContext, writes: &mut RoundWrites) {
@@ -57,8 +58,11 @@ impl Peer {
         Some(next)
     }
 
-    /// Finishes the `Ready` of this round, whose writes are durable: takes over what they say, sends its messages, hands its
-    /// committed entries to the apply side, serves its reads, and reports it to Raft as done.
+    /// Finishes the `Ready` in `writing`, if there is one; its writes are durable now. The storage takes over what they say
+    /// (`post_ready`), the messages go out, the committed entries go to the apply side, Raft hears that the `Ready` is done, and
+    /// its reads are served. If Raft has more to do at once, the peer is woken up.
+    ///
+    /// If the `Ready` has brought a snapshot, [`Peer::on_snapshot_accepted`] hears of it, and messages and entries are `held`.
     pub fn post_raft_ready(&mut self, ctx: &StoreContext) {
         let Some(Writing { mut ready, invoke }) = self.writing.take() else { return };
         let messages = std::mem::take(&mut ready.messages);
@@ -122,7 +126,8 @@ impl Peer {
         Some(envelope)
     }
 
-    /// Hands committed entries to the apply side: each once, in order, and without a gap.
+    /// Hands committed entries, if there are any, to the apply side: each once, in order, and without a gap;
+    /// `last_applying_idx` says how far that is. Adds the length of their data to `raft_log_size_hint`.
     pub fn apply_committed(&mut self, ctx: &StoreContext, entries: Vec<Entry>) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         assert_eq!(first.index, self.last_applying_idx + 1, "{} hands on entries with a gap", self.tag);

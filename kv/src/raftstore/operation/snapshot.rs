@@ -115,19 +115,27 @@ impl Peer {
     pub fn maybe_finish_snapshot(&mut self, ctx: &StoreContext) -> bool {
         let is_finished = self.is_applying_snapshot() && !self.mut_store().check_applying_snap();
         if is_finished {
+            self.let_go_of_files();
             self.on_snapshot_applied(ctx);
         }
         is_finished
     }
 
-    fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
+    /// Nobody needs the files of snapshots any more that are installed, or that a later one has overtaken.
+    fn let_go_of_files(&mut self) {
         let installed = self.get_store().applied_index();
-        self.raft_group.advance_apply(installed);
-        let (over, still) = std::mem::take(&mut self.incoming_snapshots)
-            .into_iter()
-            .partition(|pin| pin.key().index <= installed);
+        let incoming = std::mem::take(&mut self.incoming_snapshots);
+        let (over, still): (Vec<SnapPin>, Vec<SnapPin>) =
+            incoming.into_iter().partition(|pin| pin.key().index <= installed);
+        over.into_iter().for_each(SnapPin::discard);
         self.incoming_snapshots = still;
-        Vec::into_iter(over).for_each(SnapPin::discard);
+    }
+
+    /// The data of a snapshot is in place, durably. Raft hears what is applied now, the apply side gets a registration, and then
+    /// what was `held` goes its way: messages to the others, entries to the apply side. The peer is woken up, as it has taken no
+    /// `Ready` meanwhile.
+    fn on_snapshot_applied(&mut self, ctx: &StoreContext) {
+        self.raft_group.advance_apply(self.get_store().applied_index());
         let registration = ApplyMsg::Registration(Box::new(self.registration()));
         if ctx.mailboxes.force_send_apply(self.region_id, registration).is_err() {
             log::debug!("{} has no apply side any more", self.tag);

@@ -47,6 +47,10 @@ impl Apply {
     ///
     /// # Errors
     /// `Invalid` for a request without its arguments, or one that reads; `Engine` if a range could not be read.
+    /// Adds what one write asks for to the command's batch, and returns an empty response of its kind.
+    ///
+    /// # Errors
+    /// `Invalid` if it is no write, or has no arguments; `Engine` if a range could not be read.
     fn exec_one(&self, ctx: &ApplyContext, request: &Request, batch: &mut WriteBatch) -> Result<Response> {
         match request.cmd_type() {
             CmdType::Put => {
