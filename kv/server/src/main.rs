@@ -84,6 +84,7 @@ async fn run(config: Config) -> Result<()> {
         started = server::server::start(config) => started?,
         () = &mut stopped => return Ok(()),
     };
+    stop_on_panic();
     println!("store listens on {}", running.addr);
     if let Some(addr) = running.status_addr {
         println!("status page at http://{addr}/");
@@ -92,4 +93,14 @@ async fn run(config: Config) -> Result<()> {
         () = &mut stopped => running.stop().await,
         failed = running.failed() => failed,
     }
+}
+
+/// A panic is a bug of ours, and whatever it left half done must not be built upon: the process stops, like after a power cut.
+/// Not before the databases are open, as reading a damaged one may panic, and is answered with an error.
+fn stop_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
 }

@@ -112,7 +112,7 @@ impl Node {
             heartbeat::Sources { pd, board, path: path.clone(), snap: store.snap_manager().clone() };
         tokio::spawn(heartbeat::run(sources, config.raftstore.clone(), stopping));
         Ok(Node {
-            storage: Arc::new(RaftStorage::new(Arc::new(router.clone()))),
+            storage: Arc::new(RaftStorage::new(Arc::new(store.local_reader()))),
             streams: Arc::new(streams),
             engines,
             ticks: Ticks::start(router, &config.raftstore)?,
@@ -237,6 +237,10 @@ impl RaftInbox for Inbox {
 
     fn report_unreachable(&self, region_id: u64, to_peer_id: u64) {
         self.0.report_unreachable(region_id, to_peer_id);
+    }
+
+    fn report_store_unreachable(&self, store_id: u64) {
+        self.0.report_store_unreachable(store_id);
     }
 
     fn report_snapshot(&self, region_id: u64, to_peer_id: u64, status: SnapshotStatus) {

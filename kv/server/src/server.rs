@@ -17,8 +17,8 @@ use kv::service::RawService;
 use rpc::tikvpb::tikv_server::TikvServer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::backend::Backend;
 use crate::config::Config;
@@ -143,7 +143,7 @@ async fn serve(
         .max_concurrent_streams(config.server.requests_per_connection_max)
         .add_service(service)
         .add_service(health_service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
             ended.wait().await;
         });
     let mut server = tokio::spawn(server);

@@ -15,10 +15,12 @@ use proto::raft_serverpb::{RaftMessage, SnapshotChunk};
 use rpc::tikvpb::tikv_client::TikvClient;
 use server::client::{Client, Options};
 use server::inspect::inspect;
+use support::Draws;
 use support::cluster::Cluster;
+use support::raw_codec::send_bytes;
 use support::small_disk::SmallDisk;
 use tonic::Code;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 /// Nothing here takes longer than this, unless it never happens.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -214,6 +216,25 @@ async fn senseless_raft_messages_end_the_stream_and_nothing_else() {
         ..message(own)
     });
     client.raft(tokio_stream::iter(strangers.collect::<Vec<_>>())).await.unwrap();
+    client.raw_put(put(&context, "k")).await.unwrap();
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_on_the_streams_ends_them_and_nothing_else() {
+    let cluster = Cluster::start(1).await;
+    cluster.client().await.put("", b"k", b"v").await.unwrap();
+    let (mut client, context) = connect(&cluster, 0).await;
+    let addr = cluster.stores[0].as_ref().unwrap().addr;
+    let mut draws = Draws(5);
+    for path in ["/tikvpb.Tikv/Raft", "/tikvpb.Tikv/Snapshot", "/tikvpb.Tikv/Nothing"] {
+        for length in [1, 10, 1000, 100_000] {
+            let channel = Endpoint::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
+            let garbage: Vec<u8> = (0..length).map(|_| draws.below(256) as u8).collect();
+            // Whatever it is called, it is an error: no garbage is taken for a message that makes sense.
+            send_bytes(channel, path, garbage.into()).await;
+        }
+    }
     client.raw_put(put(&context, "k")).await.unwrap();
     cluster.stop().await;
 }

@@ -10,8 +10,8 @@ use rpc::pdpb::pd_server::PdServer;
 use scheduler::cluster::ClusterConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::disk::Disk;
 use crate::service::Service;
@@ -87,7 +87,7 @@ async fn serve(
 ) -> Result<()> {
     let (end, ended) = oneshot::channel::<()>();
     let server = Server::builder().add_service(PdServer::new(service)).serve_with_incoming_shutdown(
-        TcpListenerStream::new(listener),
+        TcpIncoming::from(listener).with_nodelay(Some(true)),
         async {
             drop(ended.await);
         },

@@ -24,6 +24,10 @@ impl Storage for OffThread {
     fn async_snapshot(&self, context: &Context, callback: Callback<Box<dyn Reader>>) {
         let runtime = self.runtime.clone();
         let hand_over = move |reader| {
+            // A store that could answer at once did so here, on a thread of the runtime.
+            if Handle::try_current().is_ok() {
+                return callback(reader);
+            }
             runtime.spawn(async move { callback(reader) });
         };
         self.storage.async_snapshot(context, Box::new(hand_over));

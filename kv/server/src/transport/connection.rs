@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::raft_serverpb::RaftMessage;
 use rpc::tikvpb::tikv_client::TikvClient;
@@ -30,10 +30,10 @@ type Broken = String;
 pub(super) async fn run(shared: Arc<Shared>, store_id: u64, mut queue: mpsc::Receiver<RaftMessage>) {
     let mut wait = RECONNECT_MIN;
     while let Some(first) = queue.recv().await {
+        let began = Instant::now();
         let target = connect(&shared, store_id).await;
         let broken = match target {
             Ok(channel) => {
-                wait = RECONNECT_MIN;
                 let Some(broken) = stream(&shared, channel, first, &mut queue).await else { return };
                 broken
             }
@@ -42,10 +42,17 @@ pub(super) async fn run(shared: Arc<Shared>, store_id: u64, mut queue: mpsc::Rec
                 broken
             }
         };
+        // Not after every connection: a store that accepts and then refuses would be called all the time.
+        if began.elapsed() > shared.config.reconnect_max {
+            wait = RECONNECT_MIN;
+        }
         log::info!("store {store_id} cannot be reached: {broken}");
         shared.metrics.raft_breaks.add(1);
         // It may have moved.
         shared.resolver.forget(store_id);
+        if let Some(store) = shared.store.get() {
+            store.inbox.report_store_unreachable(store_id);
+        }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(shared.config.reconnect_max);
         // What piled up meanwhile is old news.

@@ -38,6 +38,8 @@ pub trait RaftInbox: Send + Sync {
     fn deliver(&self, message: RaftMessage) -> Result<(), Box<RaftMessage>>;
     /// A message to this peer could not be delivered.
     fn report_unreachable(&self, region_id: u64, to_peer_id: u64);
+    /// A store cannot be reached at all; told once for each attempt.
+    fn report_store_unreachable(&self, store_id: u64);
     /// How sending a snapshot to this peer ended.
     fn report_snapshot(&self, region_id: u64, to_peer_id: u64, status: SnapshotStatus);
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod cluster;
+pub mod raw_codec;
 pub mod small_disk;
 
 use std::net::SocketAddr;
