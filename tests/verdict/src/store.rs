@@ -33,7 +33,7 @@ pub struct StoreKnobs {
     pub snapshot_loss_ppm: u32,
     /// Per million: a snapshot file is gone or cut short after a crash.
     pub file_loss_ppm: u32,
-    /// How reads are served: 0 through the log, 1 by read index, 2 by lease. Never other than 0 in a student's run.
+    /// How reads are served: 0 through the log, 1 by read index, 2 by lease, 3 by lease beside the peers. Never other than 0 in a student's run.
     pub read_mode: u8,
 }
 
@@ -93,6 +93,11 @@ pub enum StoreFault {
         calls: u64,
         /// For how long it is down, in virtual milliseconds.
         down_ms: u64,
+    },
+    /// Nothing reaches the current leader; what it sends still arrives.
+    DeafLeader {
+        /// For how long, in virtual milliseconds.
+        for_ms: u64,
     },
     /// Messages to and from a store are held back, and arrive all at once in the end.
     Clog {

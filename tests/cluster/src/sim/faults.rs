@@ -34,13 +34,16 @@ impl World<'_> {
                 }
             }
             Fault::Campaign { node } => {
-                if let Some(i) = at(node).filter(|i| self.stores[*i].paused == 0) {
+                // Leases count on clocks: no time runs ahead where there are any.
+                let leases = self.plan.knobs.store.read_mode > 1;
+                if let Some(i) = at(node).filter(|i| self.stores[*i].paused == 0 && !leases) {
                     return self.storm(i);
                 }
             }
             Fault::Partition { for_ms, .. }
             | Fault::CutOneWay { for_ms, .. }
-            | Fault::IsolateLeader { for_ms } => self.cut(index, for_ms, &fault),
+            | Fault::IsolateLeader { for_ms }
+            | Fault::Store(StoreFault::DeafLeader { for_ms }) => self.cut(index, for_ms, &fault),
             Fault::Store(fault) => self.on_store_fault(&fault),
         }
         Ok(())
@@ -64,6 +67,7 @@ impl World<'_> {
                 self.shared().stores[i].failing = Some(calls);
                 self.stores[i].down_ms = down_ms;
             }
+            StoreFault::DeafLeader { .. } => {}
             StoreFault::Clog { node, for_ms } => {
                 let Some(i) = at(node) else { return };
                 self.stores[i].clogs += 1;
@@ -108,6 +112,10 @@ impl World<'_> {
             Fault::CutOneWay { from, to, .. } => vec![(from.saturating_sub(1), to.saturating_sub(1))],
             Fault::IsolateLeader { .. } => match self.leader() {
                 Some(leader) => between(&|at| at == leader as u64),
+                None => Vec::new(),
+            },
+            Fault::Store(StoreFault::DeafLeader { .. }) => match self.leader() {
+                Some(leader) => (0..nodes).map(|from| (from, leader as u64)).collect(),
                 None => Vec::new(),
             },
             Fault::Partition { side, .. } => between(&|at| side >> at & 1 == 1),

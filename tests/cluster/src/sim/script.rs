@@ -50,7 +50,9 @@ fn one_snapshot(plan: &mut Plan) {
     plan.faults = vec![
         fault(500, Fault::Partition { side: 0b001, for_ms: 1_000 }),
         fault(2_000, Fault::Store(StoreFault::AllDown { power: false, down_ms: 50 })),
-        fault(2_300, Fault::IsolateLeader { for_ms: 700 }),
+        // The others get what the leader proposes last, and commit it without its knowing; by a snapshot it learns of that.
+        fault(2_300, Fault::Store(StoreFault::DeafLeader { for_ms: 800 })),
+        fault(2_330, Fault::IsolateLeader { for_ms: 770 }),
     ];
     plan.operations = steady(plan, 3_400, 20);
 }

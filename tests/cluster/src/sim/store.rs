@@ -147,17 +147,17 @@ impl Store {
 /// Commands pass the seam on their way from the storage layer to the raftstore.
 struct WatchedCommands {
     seam: Seam,
-    router: RaftRouter,
+    commands: Box<dyn Commands>,
 }
 
 impl Commands for WatchedCommands {
     fn send_command(&self, command: RaftCommand) {
-        self.router.send_command(self.seam.watch(command));
+        self.commands.send_command(self.seam.watch(command));
     }
 }
 
 impl Running {
-    /// Starts a store from its disks.
+    /// Starts a store from its disks. With `beside`, reads under a lease are served beside the peers.
     ///
     /// # Errors
     /// The store's, with which it refuses to start.
@@ -166,7 +166,7 @@ impl Running {
         disks: &Disks,
         directory: &Directory,
         seam: &Seam,
-        config: RaftStoreConfig,
+        (config, beside): (RaftStoreConfig, bool),
         clock: Arc<ManualClock>,
     ) -> Result<Running> {
         let open = |disk: &Disk, db| {
@@ -186,7 +186,9 @@ impl Running {
         };
         let store = store.start_manual()?;
         let router = store.router();
-        let commands = WatchedCommands { seam: seam.clone(), router: router.clone() };
+        let commands: Box<dyn Commands> =
+            if beside { Box::new(store.local_reader()) } else { Box::new(router.clone()) };
+        let commands = WatchedCommands { seam: seam.clone(), commands };
         let service = RawService::new(Arc::new(RaftStorage::new(Arc::new(commands))));
         Ok(Running { store, router, service, clock, raft, kv })
     }

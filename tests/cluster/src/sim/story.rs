@@ -272,6 +272,7 @@ fn fault_in_words(fault: &Fault) -> String {
         StoreFault::DiskFailure { node, calls, .. } => {
             format!("a disk of n{node} will fail after {calls} more calls")
         }
+        StoreFault::DeafLeader { for_ms } => format!("nothing reaches the leader for {for_ms} ms"),
         StoreFault::Clog { node, for_ms } => format!("messages of n{node} are held back for {for_ms} ms"),
     }
 }
