@@ -1,6 +1,6 @@
 //! The life of a peer: its start, its base ticks, its end.
 
-use crate::raftstore::context::{StoreContext, StoreEvent};
+use crate::raftstore::context::{PeerStatus, StoreContext, StoreEvent};
 use crate::raftstore::peer::Peer;
 use crate::raftstore::ticker::PeerTick;
 
@@ -44,10 +44,18 @@ impl Peer {
 
     /// Tells the observer what this peer looks like, if that has changed.
     pub fn tell_status(&mut self, ctx: &StoreContext) {
-        let status = self.status();
-        if self.told.as_ref() != Some(&status) {
+        if !self.told.as_ref().is_some_and(|told| self.looks_like(told)) {
+            let status = self.status();
             self.told = Some(status.clone());
             ctx.observer.on_peer(status);
         }
+    }
+
+    /// Whether `told` is what [`Peer::status`] would say. After most rounds it is, and comparing is cheaper than saying it.
+    fn looks_like(&self, told: &PeerStatus) -> bool {
+        told.raft == self.raft_group.status()
+            && told.apply_state == *self.get_store().apply_state()
+            && told.applying_snapshot == self.is_applying_snapshot()
+            && told.region == *self.region()
     }
 }
