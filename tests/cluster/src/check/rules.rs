@@ -83,7 +83,8 @@ rules! {
         why "a callback that is found by its index alone gets the result of another leader's command: a write that was lost is \
              reported as done, or one that was done is reported as lost, and the client does it again"
     READ_FRESH "S14" Safety "invariant" "§8, handout 2B" "reads are fresh"
-        promised "a read shows everything that was known to be committed when it was asked for"
+        promised "a read shows everything that was known to be committed when it was asked for; one that goes through the log, also \
+                  everything that stands before it there"
         why "a leader that has been deposed, and does not know it yet, answers with data that another leader has long overwritten"
     READ_STATE "S15" Safety "invariant" "handout 2B" "a read shows one state"
         promised "a snapshot for reading shows the region's data as of one applied index, with the region of that moment"

@@ -67,7 +67,7 @@ pub fn on_answer(
         let command = command.clone();
         fail_stop::on_success(world, store)?;
         return match command.reads {
-            true => read(world, store, &command, result),
+            true => read(world, store, id, &command, result),
             false => written(world, store, id, &command),
         };
     };
@@ -148,17 +148,22 @@ fn written(world: &mut World, store: StoreId, id: CommandId, command: &Command) 
 }
 
 /// A read was answered.
-fn read(world: &mut World, store: StoreId, command: &Command, result: &CmdResult) -> Verdict {
+fn read(world: &mut World, store: StoreId, id: CommandId, command: &Command, result: &CmdResult) -> Verdict {
     let region_id = command.region_id;
     let view = world.stores.entry(store).or_default();
     let applied = view.states(region_id).applied();
     let Some(group) = world.ghost.groups.get_mut(&region_id) else { return Ok(()) };
-    let window = Window { store, told: tell(command), fresh: command.fresh, applied };
-    ensure(applied >= command.fresh, &READ_FRESH, store, || {
-        format!(
-            "Store {store} answers {}, and has applied only index {applied}; index {} was known to be committed when it was asked",
-            window.told, command.fresh
-        )
+    // A read that went through the log sees all that stands before it there.
+    let place = world.ghost.places.get(&id).map_or(0, |&(_, index)| index);
+    let (fresh, why) = match place > command.fresh {
+        true => (place, format!("it stands at index {place} of the log")),
+        false => {
+            (command.fresh, format!("index {} was known to be committed when it was asked", command.fresh))
+        }
+    };
+    let window = Window { store, told: tell(command), fresh, why, applied };
+    ensure(applied >= fresh, &READ_FRESH, store, || {
+        format!("Store {store} answers {}, and has applied only index {applied}; {}", window.told, window.why)
     })?;
     for (request, response) in command.request.requests.iter().zip(&result.response.responses) {
         let Some(key) = request.get.as_ref().and_then(|get| data_key(&get.cf, &get.key)) else { continue };
@@ -184,6 +189,8 @@ struct Window {
     store: StoreId,
     told: String,
     fresh: Index,
+    /// Why not less.
+    why: String,
     applied: Index,
 }
 
@@ -197,8 +204,8 @@ impl Window {
     fn stale(&self, what: &str, index: Index) -> Verdict {
         ensure(false, &READ_FRESH, self.store, || {
             format!(
-                "Store {} answers {} with {what}, as of index {index}; index {} was known to be committed when it was asked",
-                self.store, self.told, self.fresh
+                "Store {} answers {} with {what}, as of index {index}; {}",
+                self.store, self.told, self.why
             )
         })
     }

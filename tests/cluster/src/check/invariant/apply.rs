@@ -47,7 +47,7 @@ pub fn on_write(world: &mut World, case: &Case<'_>) -> Verdict {
     for index in from + 1..=to {
         applied(world, store, region_id, index)?;
     }
-    if old.held() != new.held()
+    if !new.has_region_of(old)
         && let Some(group) = world.ghost.groups.get_mut(&region_id).filter(|group| group.commit() == to)
     {
         group.region = new.held().cloned().unwrap_or_default();

@@ -66,7 +66,7 @@ pub fn on_kv_write(world: &mut World, store: StoreId, batch: &WriteBatch) -> Ver
     for (&region_id, change) in &changes {
         let old = mirror.states.get(&region_id).cloned().unwrap_or_default();
         let new = change.on(&old);
-        has_moved |= old.held() != new.held();
+        has_moved |= !old.has_region_of(&new) && old.held() != new.held();
         mirror.states.insert(region_id, new.clone());
         cases.push((region_id, old, new));
     }

@@ -11,7 +11,7 @@ use super::Case;
 /// The states of a region may have changed.
 pub fn on_write(world: &mut World, case: &Case<'_>) -> Verdict {
     let Case { store, region_id, old, new, .. } = *case;
-    let Some(region) = new.held().filter(|_| old.region != new.region) else { return Ok(()) };
+    let Some(region) = new.held().filter(|_| !new.has_region_of(old)) else { return Ok(()) };
     if region.peers.is_empty() {
         // Not initialised yet: it has no range.
         return Ok(());

@@ -1,6 +1,7 @@
 //! A store's kvdb: what it says about each region, and the data as digests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ::kv::engine::{Cf, Read};
 use bytes::Bytes;
@@ -21,7 +22,7 @@ pub struct States {
     /// Applied index and truncated state.
     pub apply: Option<RaftApplyState>,
     /// Range, epoch, peers, and whether it is installing a snapshot, or gone.
-    pub region: Option<RegionLocalState>,
+    pub region: Option<Arc<RegionLocalState>>,
     /// Raft state of the snapshot that it is installing.
     pub snapshot: Option<RaftLocalState>,
 }
@@ -53,6 +54,15 @@ impl States {
         self.region.as_ref().is_some_and(|state| state.state() == PeerState::Applying)
     }
 
+    /// Whether the region state is still the one of `other`; says no if it was written again, even with the same contents.
+    pub fn has_region_of(&self, other: &States) -> bool {
+        match (&self.region, &other.region) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the peer is gone.
     pub fn is_tombstone(&self) -> bool {
         self.region.as_ref().is_some_and(|state| state.state() == PeerState::Tombstone)
@@ -65,7 +75,7 @@ pub struct Change {
     /// Applied index and truncated state.
     pub apply: Option<Option<RaftApplyState>>,
     /// Region state.
-    pub region: Option<Option<RegionLocalState>>,
+    pub region: Option<Option<Arc<RegionLocalState>>>,
     /// Raft state of a snapshot.
     pub snapshot: Option<Option<RaftLocalState>>,
 }
@@ -175,7 +185,8 @@ pub fn changes(changes: &Changes) -> Result<BTreeMap<u64, Change>, String> {
                 found.entry(region).or_default().apply = Some(read(value, "apply state", region)?);
             }
             LocalKey::RegionState(region) => {
-                found.entry(region).or_default().region = Some(read(value, "region state", region)?);
+                let state = read(value, "region state", region)?.map(Arc::new);
+                found.entry(region).or_default().region = Some(state);
             }
             LocalKey::SnapshotRaftState(region) => {
                 found.entry(region).or_default().snapshot = Some(read(value, "snapshot Raft state", region)?);

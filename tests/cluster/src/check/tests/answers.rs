@@ -198,3 +198,19 @@ fn a_proposal_that_another_leader_overwrote_is_stale() {
     scene.fine();
     assert_eq!(scene.checker.committed(1), INIT + 1);
 }
+
+#[test]
+fn a_read_through_the_log_sees_what_stands_before_it_there() {
+    let requests = || vec![put(1, "k", "a"), snap(21), put(2, "k", "b")];
+    let mut scene = Scene::with_entries(requests());
+    scene.command(1, &snap(21));
+    scene.apply(1, 6, 8);
+    scene.answer_snap(1, 21, Some(&holding(&[("k", "a")])));
+    scene.fine();
+    // Entries of the same round were still waiting to be written.
+    let mut scene = Scene::with_entries(requests());
+    scene.command(1, &snap(21));
+    scene.apply(1, 6, 8);
+    scene.answer_snap(1, 21, Some(&holding(&[])));
+    scene.broken("S14", 1);
+}
