@@ -210,3 +210,19 @@ fn a_disk_of_something_else_is_refused() {
     running.disk.insert(b"store/\0\0\0\0\0\0\0\x01".to_vec(), vec![0xff; 3]);
     assert!(matches!(Cluster::load(running.disk), Err(Error::Corrupt(_))));
 }
+
+#[test]
+fn a_region_that_was_swallowed_is_gone_after_a_restart() {
+    let (mut running, region) = three_stores();
+    let epoch = |version| Some(RegionEpoch { conf_ver: 1, version });
+    let left = Region { id: 77, end_key: "m".into(), region_epoch: epoch(2), ..region.clone() };
+    let right = Region { start_key: "m".into(), region_epoch: epoch(2), ..region.clone() };
+    let whole = Region { region_epoch: epoch(3), ..region };
+    for region in [&left, &right, &whole] {
+        running.heartbeat(region, 0, 6).unwrap();
+    }
+    running.restart();
+    let found = running.cluster.scan_regions(b"", b"", 10).unwrap();
+    assert_eq!(found.iter().map(|info| &info.region).collect::<Vec<_>>(), [&whole]);
+    assert!(running.cluster.region(77).is_err());
+}
