@@ -9,4 +9,5 @@ mod common;
 mod failures;
 mod life_of_a_store;
 mod snapshot_path;
+mod store_fsm;
 mod three_stores;

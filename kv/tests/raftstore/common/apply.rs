@@ -108,6 +108,34 @@ impl<T: Send> Queue<T> for Tasks<T> {
     }
 }
 
+/// A store of which there is only what it is given.
+pub fn context(
+    engines: Engines,
+    mailboxes: Arc<dyn Mailboxes>,
+    observer: Arc<Recorder>,
+    region_tasks: Arc<Tasks<RegionTask>>,
+) -> StoreContext {
+    let gc_tasks: Arc<Tasks<RaftLogGcTask>> = Arc::new(Tasks(Mutex::default()));
+    let config = RaftStoreConfig::default();
+    let snap_manager =
+        SnapManager::open(Arc::new(MemFiles::default()), config.snap_limits(), &BTreeSet::new()).unwrap();
+    StoreContext {
+        config,
+        store_id: 1,
+        engines,
+        transport: Arc::new(Nowhere),
+        mailboxes,
+        clock: Arc::new(ManualClock::default()),
+        stats: Arc::default(),
+        fatal: Arc::new(Fatal::new(observer.clone())),
+        observer,
+        store_meta: Arc::default(),
+        snap_manager,
+        region_scheduler: Scheduler::new(region_tasks),
+        raftlog_gc_scheduler: Scheduler::new(gc_tasks),
+    }
+}
+
 pub struct ApplySide {
     pub engine: Arc<WatchedEngine>,
     pub observer: Arc<Recorder>,
@@ -133,25 +161,8 @@ impl ApplySide {
         let engine = Arc::new(engine);
         let (observer, reports) = (Arc::new(Recorder::default()), Arc::new(Reports::default()));
         let region_tasks = Arc::new(Tasks(Mutex::default()));
-        let gc_tasks: Arc<Tasks<RaftLogGcTask>> = Arc::new(Tasks(Mutex::default()));
-        let config = RaftStoreConfig::default();
-        let snap_manager =
-            SnapManager::open(Arc::new(MemFiles::default()), config.snap_limits(), &BTreeSet::new()).unwrap();
-        let ctx = StoreContext {
-            config,
-            store_id: 1,
-            engines: Engines { raft: Arc::new(MemEngine::new()), kv: engine.clone() },
-            transport: Arc::new(Nowhere),
-            mailboxes: reports.clone(),
-            clock: Arc::new(ManualClock::default()),
-            stats: Arc::default(),
-            fatal: Arc::new(Fatal::new(observer.clone())),
-            observer: observer.clone(),
-            store_meta: Arc::default(),
-            snap_manager,
-            region_scheduler: Scheduler::new(region_tasks.clone()),
-            raftlog_gc_scheduler: Scheduler::new(gc_tasks),
-        };
+        let engines = Engines { raft: Arc::new(MemEngine::new()), kv: engine.clone() };
+        let ctx = context(engines, reports.clone(), observer.clone(), region_tasks.clone());
         let fsm = Box::new(ApplyFsm::new(registration(5, first_region(1))));
         let poller = ApplyPoller::new(Arc::new(ctx));
         ApplySide { engine, observer, region_tasks, reports, poller, fsm, next: 6, term: 6 }
