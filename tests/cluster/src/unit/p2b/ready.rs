@@ -271,6 +271,11 @@ pub fn a_round_may_commit_and_propose() -> Check {
     answers.into_iter().for_each(|answer| store.hears(answer));
     let second = store.is_asked(command(&[put("b", "2")]));
     store.replicates()?;
+    for _ in 0..10 {
+        // A leader that sends one message at a time may need its next heartbeat to go on.
+        store.ticks(1)?;
+        store.replicates()?;
+    }
     ensure!(EVERYBODY, first.succeeded(), "the first put heard {}", first.describe());
     ensure!(EVERYBODY, second.succeeded(), "the second put heard {}", second.describe());
     let found = data(&store.data(), Cf::Default);
