@@ -24,9 +24,9 @@ use crate::raftstore::peer_storage::RoundWrites;
 use crate::raftstore::ticker::PeerTick;
 
 impl Peer {
-    /// Takes the next `Ready`, if there is one to be worked on now ([`Peer::take_ready`]), and puts what it wants written into
+    /// Takes the next `Ready`, if there is one to be worked on now (`take_ready`), and puts what it wants written into
     /// `writes`. It is kept in `writing` for [`Peer::post_raft_ready`], which follows once `writes` are down; nothing is sent
-    /// or applied before. [`Peer::on_role_changed`] hears of a changed leader or role.
+    /// or applied before. `on_role_changed` hears of a changed leader or role.
     ///
     /// The store stops if what is on disk cannot be read.
     pub fn handle_raft_ready_append(&mut self, ctx: &StoreContext, writes: &mut RoundWrites) {
