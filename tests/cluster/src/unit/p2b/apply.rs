@@ -8,8 +8,9 @@ use kv::raftstore::proposals::PendingProposals;
 use proto::eraftpb::Entry;
 use raft_tests::unit::msg;
 
+use crate::unit::fixture::ask::Answer;
 use crate::unit::fixture::power::{Db, Deed, Tail};
-use crate::unit::fixture::store::{Answer, Setup};
+use crate::unit::fixture::store::Setup;
 use crate::unit::fixture::words::{
     INIT, ME, TWO, apply_state, command, data, entry, ids, log, pairs, put, put_entry,
 };

@@ -3,7 +3,8 @@
 use prost::Message as _;
 use proto::raft_cmdpb::{RaftCmdRequest, RaftCmdResponse, Request};
 
-use crate::unit::fixture::store::{Ask, Setup, Store};
+use crate::unit::fixture::ask::Ask;
+use crate::unit::fixture::store::{Setup, Store};
 use crate::unit::fixture::words::{
     ME, TWO, command, describe, entries, error_of, get, log, put, put_cf, region, text,
 };

@@ -3,7 +3,8 @@
 use kv::engine::Cf;
 use kv::raftstore::msg::RegionSnapshot;
 
-use crate::unit::fixture::store::{Answer, Ask, Setup, Store};
+use crate::unit::fixture::ask::{Answer, Ask};
+use crate::unit::fixture::store::{Setup, Store};
 use crate::unit::fixture::words::{INIT, command, get, get_cf, put, put_cf, put_entry, region, snap};
 use crate::unit::{Check, Promise, ensure};
 

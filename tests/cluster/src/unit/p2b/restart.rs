@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use kv::engine::Cf;
 use raft_tests::unit::msg;
 
+use crate::unit::fixture::ask::Ask;
 use crate::unit::fixture::power::{Db, Tail};
-use crate::unit::fixture::store::{Ask, Setup, Store};
+use crate::unit::fixture::store::{Setup, Store};
 use crate::unit::fixture::words::{INIT, ME, TWO, command, data, delete_cf, entries, get, pairs, put};
 use crate::unit::{Check, Promise, ensure, story};
 
