@@ -65,7 +65,7 @@ impl Flags {
 fn main() -> Result<()> {
     let config = Flags::parse().config()?;
     let level = config.server.loglevel.parse().unwrap_or(log::LevelFilter::Info);
-    env_logger::Builder::new().filter_level(level).init();
+    init_log(level);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(config))
 }
@@ -103,4 +103,15 @@ fn stop_on_panic() {
         tell(panic);
         std::process::abort();
     }));
+}
+
+/// Our own words at `level`; libraries speak up only to warn, unless everything is wanted.
+fn init_log(level: log::LevelFilter) {
+    let libraries = if level == log::LevelFilter::Trace { level } else { level.min(log::LevelFilter::Warn) };
+    let mut log = env_logger::Builder::new();
+    log.filter_level(level);
+    for library in ["fjall", "lsm_tree", "h2", "hyper", "hyper_util", "tonic", "tower"] {
+        log.filter_module(library, libraries);
+    }
+    log.init();
 }

@@ -97,6 +97,23 @@ async fn a_cluster_comes_back_whole_and_a_store_may_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_scheduler_may_be_away_for_those_who_know_their_way() {
+    let mut cluster = Cluster::start(3).await;
+    let mut client = cluster.client().await;
+    client.put("", b"k", b"1").await.unwrap();
+    cluster.stop_scheduler().await;
+    client.put("", b"k", b"2").await.unwrap();
+    eventually("the scheduler's address and directory are free again", async || {
+        cluster.start_scheduler(3).await
+    })
+    .await;
+    // It has forgotten who leads, and is told.
+    let mut newcomer = cluster.client().await;
+    assert_eq!(newcomer.get("", b"k").await.unwrap().as_deref(), Some(&b"2"[..]));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_minority_may_be_away_and_a_straggler_gets_a_snapshot() {
     let mut cluster = Cluster::start_with(3, |config| {
         config.raftstore.raft_log_gc_ticks = 2;

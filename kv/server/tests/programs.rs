@@ -4,9 +4,14 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use support::cluster::Cluster;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 /// Runs a program to its end.
 fn run(program: &str, args: &[&str]) -> Output {
@@ -89,4 +94,31 @@ async fn a_server_that_cannot_start_says_what_to_do() {
         &["--path", &foreign, "--standalone", "--addr", "127.0.0.1:0", "--status-addr", ""],
         &["foreign"],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_stop_ends_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Command::new(SERVER)
+            .args(["--standalone", "--addr", support::ANY_PORT, "--status-addr", "", "--path"])
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addr = line.trim().strip_prefix("store listens on ").unwrap().to_owned();
+        let channel = Endpoint::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
+        let mut health = HealthClient::new(channel);
+        let request = HealthCheckRequest { service: "tikvpb.Tikv".to_owned() };
+        let answer = health.check(request).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving);
+        drop(health);
+        assert!(Command::new("kill").args([signal, &server.id().to_string()]).status().unwrap().success());
+        let status = tokio::task::block_in_place(|| server.wait().unwrap());
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
 }

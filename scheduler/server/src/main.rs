@@ -30,7 +30,7 @@ struct Flags {
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
-    env_logger::Builder::new().filter_level(flags.loglevel).init();
+    init_log(flags.loglevel);
     let options = Options {
         addr: flags.addr,
         advertise_addr: flags.advertise_addr,
@@ -50,4 +50,15 @@ async fn run(options: Options) -> Result<()> {
         failed = running.failed() => return failed,
     }
     running.stop().await
+}
+
+/// Our own words at `level`; libraries speak up only to warn, unless everything is wanted.
+fn init_log(level: log::LevelFilter) {
+    let libraries = if level == log::LevelFilter::Trace { level } else { level.min(log::LevelFilter::Warn) };
+    let mut log = env_logger::Builder::new();
+    log.filter_level(level);
+    for library in ["fjall", "lsm_tree", "h2", "hyper", "hyper_util", "tonic", "tower"] {
+        log.filter_module(library, libraries);
+    }
+    log.init();
 }

@@ -13,7 +13,8 @@ use super::ANY_PORT;
 /// A scheduler and the stores that were started.
 pub struct Cluster {
     dir: TempDir,
-    scheduler: scheduler::Running,
+    scheduler: Option<scheduler::Running>,
+    scheduler_addr: String,
     /// By place, from 0; `None` while stopped.
     pub stores: Vec<Option<Running>>,
 }
@@ -27,14 +28,9 @@ impl Cluster {
     /// The same with other options.
     pub async fn start_with(count: usize, change: impl Fn(&mut Config)) -> Cluster {
         let dir = tempfile::tempdir().unwrap();
-        let options = scheduler::Options {
-            addr: ANY_PORT.to_owned(),
-            advertise_addr: None,
-            path: dir.path().join("scheduler"),
-            replicas: count,
-        };
-        let scheduler = scheduler::start(options).await.unwrap();
-        let mut cluster = Cluster { dir, scheduler, stores: Vec::new() };
+        let scheduler_addr = ANY_PORT.to_owned();
+        let mut cluster = Cluster { dir, scheduler: None, scheduler_addr, stores: Vec::new() };
+        assert!(cluster.start_scheduler(count).await);
         // A store starts to serve when all of them have registered.
         let configs: Vec<Config> = (0..count)
             .map(|place| {
@@ -57,7 +53,7 @@ impl Cluster {
         config.server.addr = ANY_PORT.to_owned();
         config.server.status_addr = ANY_PORT.to_owned();
         config.server.path = self.path(place);
-        config.server.scheduler = self.scheduler.addr.to_string();
+        config.server.scheduler = self.scheduler_addr.clone();
         config.server.reserve_bytes = 0;
         config.raftstore.raft_base_tick_ms = 50;
         config
@@ -68,9 +64,30 @@ impl Cluster {
         self.dir.path().join(format!("store{place}"))
     }
 
+    /// Starts the scheduler, at the address that it had before. Returns whether that worked: its directory or its address may
+    /// still be in use.
+    pub async fn start_scheduler(&mut self, replicas: usize) -> bool {
+        let options = scheduler::Options {
+            addr: self.scheduler_addr.clone(),
+            advertise_addr: None,
+            path: self.dir.path().join("scheduler"),
+            replicas,
+        };
+        self.scheduler = scheduler::start(options).await.ok();
+        if let Some(running) = &self.scheduler {
+            self.scheduler_addr = running.addr.to_string();
+        }
+        self.scheduler.is_some()
+    }
+
+    /// Stops the scheduler.
+    pub async fn stop_scheduler(&mut self) {
+        self.scheduler.take().unwrap().stop().await.unwrap();
+    }
+
     /// Address of the scheduler.
     pub fn scheduler_addr(&self) -> String {
-        self.scheduler.addr.to_string()
+        self.scheduler_addr.clone()
     }
 
     /// A client.
@@ -95,6 +112,6 @@ impl Cluster {
                 self.stop_store(place).await;
             }
         }
-        self.scheduler.stop().await.unwrap();
+        self.stop_scheduler().await;
     }
 }
