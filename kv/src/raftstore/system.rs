@@ -352,6 +352,16 @@ impl ManualStore {
         ]
     }
 
+    /// The FSMs that a round of the raft poller could take now.
+    pub fn raft_ready(&mut self) -> Vec<Address> {
+        self.raft.ready()
+    }
+
+    /// The FSMs that a round of the apply poller could take now.
+    pub fn apply_ready(&mut self) -> Vec<Address> {
+        self.apply.ready()
+    }
+
     /// Takes a step: one of [`ManualStore::jobs`], or one with only some of its FSMs.
     pub fn run(&mut self, job: &Job) {
         match job {

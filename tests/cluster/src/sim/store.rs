@@ -195,19 +195,15 @@ impl Running {
 
     /// Does some of a duty, if there is anything to do: with many state machines ready, `choose` may leave some out.
     pub fn work(&mut self, duty: Duty, choose: impl FnOnce(Vec<Address>) -> Vec<Address>) {
-        let job = match duty {
-            Duty::Region => Job::Region,
-            Duty::RaftLogGc => Job::RaftLogGc,
-            Duty::Raft | Duty::Apply => {
-                let jobs = self.store.jobs().into_iter();
-                match (duty, jobs.into_iter().find(|job| duty_of(job) == duty)) {
-                    (Duty::Raft, Some(Job::Raft(all))) => Job::Raft(choose(all)),
-                    (Duty::Apply, Some(Job::Apply(all))) => Job::Apply(choose(all)),
-                    _ => return,
-                }
-            }
+        let (ready, job): (_, fn(_) -> _) = match duty {
+            Duty::Raft => (self.store.raft_ready(), Job::Raft),
+            Duty::Apply => (self.store.apply_ready(), Job::Apply),
+            Duty::Region => return self.store.run(&Job::Region),
+            Duty::RaftLogGc => return self.store.run(&Job::RaftLogGc),
         };
-        self.store.run(&job);
+        if !ready.is_empty() {
+            self.store.run(&job(choose(ready)));
+        }
     }
 
     /// Its process ends here: what its disks hold.
@@ -216,16 +212,6 @@ impl Running {
         drop(self.service);
         drop(self.store);
         disks
-    }
-}
-
-/// Which duty a job belongs to.
-fn duty_of(job: &Job) -> Duty {
-    match job {
-        Job::Raft(_) => Duty::Raft,
-        Job::Apply(_) => Duty::Apply,
-        Job::Region => Duty::Region,
-        Job::RaftLogGc => Duty::RaftLogGc,
     }
 }
 

@@ -98,19 +98,21 @@ impl World<'_> {
 
     /// Sees what a store did in the event at hand.
     fn after(&mut self, i: usize) -> Result<(), Stop> {
-        let (effects, stall_us, zombie, fatal) = {
+        let (effects, stall_us, zombie, fatal, failed) = {
             let mut shared = self.shared();
             if let Some(violation) = shared.checker.violation().filter(|_| self.layers.invariants) {
                 return Err(violation.clone().into());
             }
             let effects = std::mem::take(&mut shared.effects);
             let seam = &shared.stores[i];
-            (effects, seam.stall_us, seam.zombie, seam.fatal.clone())
+            (effects, seam.stall_us, seam.zombie, seam.fatal.clone(), seam.failed)
         };
         for (stall_us, effect) in effects {
             self.on_effect(i, stall_us, effect)?;
         }
-        self.check_failure(i, fatal.as_deref())?;
+        if !zombie && self.layers.invariants {
+            check_failure(i, failed, fatal.as_deref())?;
+        }
         if zombie || fatal.is_some() {
             let down_ms = self.stores[i].down_ms;
             self.die(i, zombie, down_ms);
@@ -136,25 +138,6 @@ impl World<'_> {
 
     fn on_told(&mut self, i: usize, event: &StoreEvent) {
         self.told(i, What::Event(event));
-    }
-
-    /// A store stops when its disk has failed, and never else.
-    fn check_failure(&self, i: usize, fatal: Option<&str>) -> Result<(), Stop> {
-        let shared = self.shared();
-        let seam = &shared.stores[i];
-        let node = i as u64 + 1;
-        let violation = match fatal {
-            Some(reason) if !seam.failed && !seam.zombie => {
-                let seen = format!("n{node} stopped: {reason}");
-                Violation { rule: &laws::GOES_ON, node, seen }
-            }
-            None if seam.failed && !seam.zombie => {
-                let seen = format!("n{node} was told that its disk had failed, and went on");
-                Violation { rule: &laws::STOPS, node, seen }
-            }
-            _ => return Ok(()),
-        };
-        if self.layers.invariants { Err(violation.into()) } else { Ok(()) }
     }
 
     /// Puts what a store has to do into the queue.
@@ -366,6 +349,17 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// A store stops when its disk has failed, and never else.
+fn check_failure(i: usize, failed: bool, fatal: Option<&str>) -> Result<(), Stop> {
+    let node = i as u64 + 1;
+    let (rule, seen) = match fatal {
+        Some(reason) if !failed => (&laws::GOES_ON, format!("n{node} stopped: {reason}")),
+        None if failed => (&laws::STOPS, format!("n{node} was told that its disk had failed, and went on")),
+        _ => return Ok(()),
+    };
+    Err(Violation { rule, node, seen }.into())
 }
 
 /// Which of the state machines that are ready a poller takes in one round.
