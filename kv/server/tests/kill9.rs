@@ -27,7 +27,7 @@ const CLIENTS: u64 = 4;
 /// Keys that they share between two kills.
 const KEYS: u64 = 6;
 /// Operations that must succeed between two kills.
-const PROGRESS: u64 = 60;
+const PROGRESS: u64 = 120;
 /// They must do so within this, or the cluster hangs.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 /// A store that is started again serves within so many milliseconds; generous, for machines that have more to do.
@@ -148,8 +148,8 @@ async fn work(id: u64, scheduler: String, shared: Arc<Shared>, began: Instant) -
         // No value is written twice, so every read tells which write it saw.
         let value = Bytes::from(format!("{id}.{}", operations.len()));
         let call = match draws.below(10) {
-            0..3 => Call::Get { key },
-            3..7 => Call::Put { key, value },
+            0..4 => Call::Get { key },
+            4..7 => Call::Put { key, value },
             7 => Call::Delete { key },
             _ => Call::Cas { key, expected: last.clone(), value },
         };
