@@ -259,7 +259,7 @@ impl World<'_> {
     /// Logs are as short as they should be.
     fn is_tidy(&self) -> bool {
         let knobs = &self.plan.knobs;
-        let most = knobs.compact_entries.max(1).min(knobs.store.log_gc_count_limit) + SPARE_ENTRIES;
+        let most = knobs.compact_entries.max(knobs.store.log_gc_count_limit) + SPARE_ENTRIES;
         knobs.store.log_gc_ticks == 0
             || (self.agrees() && self.statuses().all(|peer| peer.raft.last.index <= truncated(&peer) + most))
     }
