@@ -54,7 +54,23 @@ fn one_snapshot(plan: &mut Plan) {
         fault(2_300, Fault::Store(StoreFault::DeafLeader { for_ms: 800 })),
         fault(2_330, Fault::IsolateLeader { for_ms: 770 }),
     ];
+    // Half of the clients wait for the deaf leader in vain. The others rest until there is a new one, and make its log grow.
+    plan.knobs.store.clients = 6;
     plan.operations = steady(plan, 3_400, 20);
+    plan.operations.retain(|timed| !rests(timed));
+    for timed in &mut plan.operations {
+        if let Operation::Client(request) = &mut timed.what
+            && request.client > 3
+            && timed.at_us > 2_700_000
+        {
+            request.oddity = Oddity::AnyStore;
+        }
+    }
+}
+
+fn rests(timed: &Timed<Operation>) -> bool {
+    let Operation::Client(request) = timed.what else { return false };
+    request.client > 3 && (2_200_000..2_700_000).contains(&timed.at_us)
 }
 
 /// Write boundaries of the script below that a sweep tries at each store.
