@@ -10,7 +10,7 @@ const HANDOUT: &str = "2b-store.md#simulation";
 
 /// Seeds run by default.
 const SEEDS: u64 = 20;
-const MANY_SEEDS: u64 = 60;
+const MANY_SEEDS: u64 = 120;
 
 const CALM: Profile = Profile::CALM;
 const FIVE: Profile = Profile::CALM.clients(&[5]);

@@ -10,7 +10,7 @@ const HANDOUT: &str = "2c-store.md#simulation";
 
 /// Seeds run by default.
 const SEEDS: u64 = 20;
-const MANY_SEEDS: u64 = 60;
+const MANY_SEEDS: u64 = 120;
 
 const ONE: Profile = Profile::CALM.snapshots();
 const FIVE: Profile = ONE.clients(&[5]);
@@ -20,7 +20,7 @@ const BOTH: Story = Story::Random(Kinds::RESTARTS_AND_PARTITIONS);
 /// The tests, in order.
 #[rustfmt::skip]
 pub static SIMULATED: &[Test] = &[
-    simulated(PART, "2c-store::one_snapshot", 6, HANDOUT, "a store that was away while the log was compacted catches up by a snapshot", (ONE.stores(&[3]).clients(&[3]).story(Story::OneSnapshot), SEEDS)),
+    simulated(PART, "2c-store::one_snapshot", 6, HANDOUT, "a store that was away while the log was compacted catches up by a snapshot", (ONE.stores(&[3]).clients(&[3]).story(Story::OneSnapshot), MANY_SEEDS)),
     simulated(PART, "2c-store::snapshot_recover", 5, HANDOUT, "all stores stop and start again while logs are compacted, and one client loses nothing", (ONE.story(RESTARTS), SEEDS)),
     simulated(PART, "2c-store::snapshot_recover_many_clients", 5, HANDOUT, "nor do eight", (ONE.clients(&[8]).story(RESTARTS), SEEDS)),
     simulated(PART, "2c-store::snapshot_unreliable", 5, HANDOUT, "compaction and snapshots on an unreliable network", (FIVE.unreliable(), SEEDS)),
