@@ -31,8 +31,6 @@ pub struct StoreKnobs {
     pub chunk_bytes: u64,
     /// Per million: a piece of a snapshot is lost, and the transfer with it.
     pub snapshot_loss_ppm: u32,
-    /// Per million: a snapshot file is gone or cut short after a crash.
-    pub file_loss_ppm: u32,
     /// How reads are served: 0 through the log, 1 by read index, 2 by lease, 3 by lease beside the peers. Never other than 0 in a student's run.
     pub read_mode: u8,
 }
@@ -53,7 +51,6 @@ impl Default for StoreKnobs {
             entry_cache_bytes: 16 << 20,
             chunk_bytes: 1 << 20,
             snapshot_loss_ppm: 0,
-            file_loss_ppm: 0,
             read_mode: 0,
         }
     }

@@ -106,10 +106,7 @@ impl Shrinkable for StoreTest {
 /// What can be calmed down in a world of stores.
 const STORE_CALMER: &[Calmer] = &[
     |knobs, calm| CALMER.iter().for_each(|calmer| calmer(knobs, calm)),
-    |knobs, calm| {
-        knobs.store.snapshot_loss_ppm = calm.store.snapshot_loss_ppm;
-        knobs.store.file_loss_ppm = calm.store.file_loss_ppm;
-    },
+    |knobs, calm| knobs.store.snapshot_loss_ppm = calm.store.snapshot_loss_ppm,
     |knobs, calm| (knobs.loss_ppm, knobs.duplicate_ppm) = (calm.loss_ppm, calm.duplicate_ppm),
     |knobs, calm| knobs.slow_ppm = calm.slow_ppm,
     |knobs, calm| (knobs.slow_disk_ppm, knobs.slow_apply_ppm) = (calm.slow_disk_ppm, calm.slow_apply_ppm),

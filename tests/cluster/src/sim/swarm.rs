@@ -117,9 +117,6 @@ fn draw_store_knobs(profile: &Profile, kinds: Kinds, dice: &mut Dice, everything
     if profile.snapshots && profile.unreliable && on(dice) {
         knobs.snapshot_loss_ppm = dice.pick(&[10_000, 100_000, 300_000]);
     }
-    if profile.snapshots && kinds.chaos && on(dice) {
-        knobs.file_loss_ppm = dice.pick(&[100_000, 300_000]);
-    }
     if profile.extensions {
         knobs.read_mode = dice.pick(&[0, 1, 1, 2, 3]);
     }
