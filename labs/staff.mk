@@ -88,4 +88,6 @@ compat:
 		echo 'The Python wheel tikv-client cannot be installed here: that half is left out.'; \
 	fi
 
+# Everything is built once here, so that the compiler's notes for the next build would only fill the disk.
+test: export CARGO_INCREMENTAL := 0
 test: verify checkpoints bugs-shard
