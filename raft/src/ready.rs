@@ -15,7 +15,8 @@ use crate::types::{Index, PeerId};
 ///    moves.
 ///
 /// Sending before the sync is unsafe: a vote or an acknowledgement that a crash can take back elects two leaders, or
-/// loses a committed entry.
+/// loses a committed entry. Only a leader may, if term and vote are on disk and none of `entries` is committed: its appends
+/// promise nothing, and the next `step` comes after the write anyway (thesis §10.2.1).
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
     /// Leader and role, if either changed since the last `Ready`. Not persisted.

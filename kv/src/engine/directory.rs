@@ -4,11 +4,11 @@
 //! <path>/lock          locked by the process that has the engine open
 //! <path>/data/format   which format, and which column families: see below
 //! <path>/data/db/      the database
-//! <path>/data.new/     the same, while it is being made
+//! <path>/making        empty; there while `data` is being made
 //! ```
 //!
-//! `data` appears by a rename, complete: whoever dies while making it leaves `data.new`, which the next start throws away. So
-//! nothing that was ever in use is thrown away, and a half-made engine is never taken for an engine.
+//! Whoever dies while making `data` leaves `making`, and the next start throws both away. `making` is gone, durably, before
+//! `data` is in use. So nothing that was ever in use is thrown away, and a half-made engine is never taken for an engine.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -23,7 +23,7 @@ const MAGIC: &str = "tinykv engine";
 
 const LOCK: &str = "lock";
 const DATA: &str = "data";
-const DATA_NEW: &str = "data.new";
+const MAKING: &str = "making";
 const FORMAT_FILE: &str = "format";
 const DB: &str = "db";
 
@@ -45,19 +45,24 @@ impl Drop for Directory {
 
 impl Directory {
     /// Takes the directory at `path`, for an engine with the column families `cfs`. If there is no engine in it yet, `make` is
-    /// called with the place for a new database; it must have closed the database when it returns.
+    /// called with the place for a new database, and what it returns is returned: the database, open.
     ///
     /// # Errors
     /// [`Error::Foreign`], [`Error::Locked`], [`Error::NewerFormat`], [`Error::Corrupt`], or what the file system says.
-    pub(super) fn take(path: &Path, cfs: &[Cf], make: impl FnOnce(&Path) -> Result<()>) -> Result<Directory> {
+    pub(super) fn take<T>(
+        path: &Path,
+        cfs: &[Cf],
+        make: impl FnOnce(&Path) -> Result<T>,
+    ) -> Result<(Directory, Option<T>)> {
         fs::create_dir_all(path).map_err(|error| at(path, error))?;
         check_entries(path)?;
         let directory = Directory { path: path.to_owned(), lock: lock(path)? };
-        if !path.join(DATA).exists() {
-            create(path, cfs, make)?;
+        if path.join(MAKING).exists() || !path.join(DATA).exists() {
+            let made = create(path, cfs, make)?;
+            return Ok((directory, Some(made)));
         }
         directory.check_format(cfs)?;
-        Ok(directory)
+        Ok((directory, None))
     }
 
     /// The whole directory.
@@ -110,7 +115,7 @@ pub(super) fn at(path: &Path, error: io::Error) -> Error {
 fn check_entries(path: &Path) -> Result<()> {
     for entry in fs::read_dir(path).map_err(|error| at(path, error))? {
         let name = entry.map_err(|error| at(path, error))?.file_name();
-        if ![LOCK, DATA, DATA_NEW].iter().any(|ours| name == *ours) {
+        if ![LOCK, DATA, MAKING].iter().any(|ours| name == *ours) {
             let what = format!("it holds {}", name.display());
             return Err(Error::Foreign { path: path.to_owned(), what });
         }
@@ -129,22 +134,26 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-fn create(path: &Path, cfs: &[Cf], make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let new = path.join(DATA_NEW);
-    match fs::remove_dir_all(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&new, error)),
+fn create<T>(path: &Path, cfs: &[Cf], make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let (making, data) = (path.join(MAKING), path.join(DATA));
+    File::create(&making).map_err(|error| at(&making, error))?;
+    sync_directory(path)?;
+    match fs::remove_dir_all(&data) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&data, error)),
         _ => {}
     }
-    fs::create_dir(&new).map_err(|error| at(&new, error))?;
-    make(&new.join(DB))?;
-    let file = new.join(FORMAT_FILE);
+    fs::create_dir(&data).map_err(|error| at(&data, error))?;
+    let made = make(&data.join(DB))?;
+    let file = data.join(FORMAT_FILE);
     let text = format!("{MAGIC}\nformat {FORMAT}\n{}\n", holds(cfs));
     let written = fs::write(&file, text).and_then(|()| File::open(&file)?.sync_all());
     written.map_err(|error| at(&file, error))?;
-    // First what is in it, then its name: a name that survives a power cut must not stand for less than everything.
-    sync_directory(&new)?;
-    fs::rename(&new, path.join(DATA)).map_err(|error| at(path, error))?;
-    sync_directory(path)
+    // First all that there is, then the sign that it is complete.
+    sync_directory(&data)?;
+    sync_directory(path)?;
+    fs::remove_file(&making).map_err(|error| at(&making, error))?;
+    sync_directory(path)?;
+    Ok(made)
 }
 
 fn sync_directory(path: &Path) -> Result<()> {

@@ -64,21 +64,30 @@ impl FjallEngine {
     pub fn open_with(path: impl AsRef<Path>, cfs: &[Cf], options: &FjallOptions) -> Result<FjallEngine> {
         let path = path.as_ref();
         let make = |db: &Path| make_database(path, db, cfs, options);
-        let directory = Directory::take(path, cfs, make)?;
-        let (db, keyspaces) = open_database(path, &directory.db(), cfs, options)?;
+        let (directory, made) = Directory::take(path, cfs, make)?;
+        let (db, keyspaces) = match made {
+            Some(made) => made,
+            None => open_database(path, &directory.db(), cfs, options)?,
+        };
         Ok(FjallEngine(Arc::new(Open { keyspaces, db, poisoned: AtomicBool::new(false), directory })))
     }
 }
 
 type Keyspaces = [Option<Keyspace>; Cf::ALL.len()];
 
-/// Makes a database at `db`, with its keyspaces, and closes it. Errors name `path`.
-fn make_database(path: &Path, db: &Path, cfs: &[Cf], options: &FjallOptions) -> Result<()> {
+/// Makes a database at `db`, with its keyspaces. Errors name `path`.
+///
+/// It is used as it is, and not opened again: a journal that fjall has made has its 64 MiB from the beginning, one that it
+/// found again grows with each write, and to sync a file that has grown costs the file system a transaction of its own.
+fn make_database(
+    path: &Path,
+    db: &Path,
+    cfs: &[Cf],
+    options: &FjallOptions,
+) -> Result<(Database, Keyspaces)> {
     let database = builder(db, options).open().map_err(|error| convert(path, error))?;
-    for &cf in cfs {
-        open_keyspace(&database, cf, options).map_err(|error| convert(path, error))?;
-    }
-    Ok(())
+    let keyspaces = open_keyspaces(path, &database, cfs, options)?;
+    Ok((database, keyspaces))
 }
 
 /// Opens the database at `db`, which was made before. Errors name `path`.
@@ -97,15 +106,11 @@ fn open_database(
     let opened = panic::catch_unwind(|| builder(db, options).open());
     let opened = opened.map_err(|_| corrupt("its journal or a file of it cannot be read".to_owned()))?;
     let database = opened.map_err(|error| convert(path, error))?;
-    let mut keyspaces = Keyspaces::default();
-    for &cf in cfs {
-        // If its files are gone, fjall takes the database for a new one, and would begin again with nothing.
-        if !database.keyspace_exists(cf.name()) {
-            return Err(corrupt(format!("its column family {} is gone", cf.name())));
-        }
-        keyspaces[cf as usize] =
-            Some(open_keyspace(&database, cf, options).map_err(|error| convert(path, error))?);
+    // If its files are gone, fjall takes the database for a new one, and would begin again with nothing.
+    if let Some(gone) = cfs.iter().find(|cf| !database.keyspace_exists(cf.name())) {
+        return Err(corrupt(format!("its column family {} is gone", gone.name())));
     }
+    let keyspaces = open_keyspaces(path, &database, cfs, options)?;
     Ok((database, keyspaces))
 }
 
@@ -122,9 +127,15 @@ fn builder(db: &Path, options: &FjallOptions) -> fjall::DatabaseBuilder<Database
     Database::builder(db).worker_threads(options.worker_threads.max(1)).cache_size(options.cache_bytes)
 }
 
-fn open_keyspace(database: &Database, cf: Cf, options: &FjallOptions) -> fjall::Result<Keyspace> {
-    let memtable_bytes = options.memtable_bytes;
-    database.keyspace(cf.name(), || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
+/// The keyspaces for `cfs`, made if they are not there. Errors name `path`.
+fn open_keyspaces(path: &Path, database: &Database, cfs: &[Cf], options: &FjallOptions) -> Result<Keyspaces> {
+    let settings = || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+    let mut keyspaces = Keyspaces::default();
+    for &cf in cfs {
+        let opened = database.keyspace(cf.name(), settings);
+        keyspaces[cf as usize] = Some(opened.map_err(|error| convert(path, error))?);
+    }
+    Ok(keyspaces)
 }
 
 impl Read for FjallEngine {

@@ -34,8 +34,8 @@
 //!  3  Peer::propose_raft_command               checks it, and proposes it to Raft        raft poller, leader
 //!  4  Peer::send_proposals                     its callback goes ahead to the ApplyFsm
 //!  5  Peer::handle_raft_ready_append           its entry joins the round's batch
-//!  6  RaftPoller::end                          one write, one sync for all peers of the round
-//!  7  Peer::post_raft_ready                    the entry goes to the other peers: they do 5 to 7, and acknowledge
+//!  6  Peer::send_ahead                         and goes to the other peers: they do 5 and 7, and acknowledge
+//!  7  RaftPoller::end                          one write, one sync for all peers of the round
 //!  8  Peer::post_raft_ready                    a quorum has it: committed, handed to the ApplyFsm
 //!  9  Apply::apply_entry                       epoch and range are checked again; put into a batch   apply poller
 //! 10  ApplyContext::write                      data and applied index, in one batch

@@ -98,19 +98,25 @@ fn a_damaged_format_file_is_corrupt() {
 #[test]
 fn a_half_made_engine_is_made_again() {
     let (root, path) = closed_engine(0);
-    for stage in ["nothing but a lock", "a database without format", "all but the rename"] {
+    for stage in ["nothing but a lock", "nothing made", "a database without format", "all but complete"] {
         let half = root.path().join(stage);
         fs::create_dir(&half).unwrap();
         fs::write(half.join("lock"), "").unwrap();
         match stage {
             "nothing but a lock" => {}
-            "all but the rename" => copy_directory(&path.join("data"), &half.join("data.new")),
-            _ => copy_directory(&path.join("data/db"), &half.join("data.new/db")),
+            "nothing made" => fs::write(half.join("making"), "").unwrap(),
+            _ => {
+                fs::write(half.join("making"), "").unwrap();
+                copy_directory(&path.join("data"), &half.join("data"));
+            }
+        }
+        if stage == "a database without format" {
+            fs::remove_file(half.join("data/format")).unwrap();
         }
         put(&open(&half).unwrap(), "a");
         let engine = open(&half).unwrap();
         assert!(engine.get(Cf::Default, b"a").unwrap().is_some(), "{stage}");
-        assert!(!half.join("data.new").exists());
+        assert!(!half.join("making").exists());
     }
 }
 

@@ -34,8 +34,8 @@ impl RaftPoller {
     /// place.
     ///
     /// Then raftdb, in one batch for all peers: a crash takes away all of the round or nothing. It is synced if any peer's term,
-    /// vote or entries changed; a commit index alone may be lost, as the leader tells it again. No message of the round has been
-    /// sent so far, and no entry of it applied.
+    /// vote or entries changed; a commit index alone may be lost, as the leader tells it again. No message of the round that
+    /// rests on it has been sent so far, and no entry of it applied.
     fn write(&mut self) -> engine::Result<()> {
         let RoundWrites { kv, raft, sync_raft } = std::mem::take(&mut self.writes);
         let engines = &self.ctx.engines;

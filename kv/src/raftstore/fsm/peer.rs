@@ -46,13 +46,15 @@ impl PeerFsm {
         }
     }
 
-    /// All messages of the round are handled: collects what they have brought about.
+    /// All messages of the round are handled: collects what they have brought about, and sends what need not wait for the
+    /// write.
     pub fn collect_ready(&mut self, ctx: &StoreContext, writes: &mut RoundWrites) {
         let peer = &mut self.peer;
         peer.ask_read_index(ctx);
         // Ahead of the entries that this round may commit.
         peer.send_proposals(ctx);
         peer.handle_raft_ready_append(ctx, writes);
+        peer.send_ahead(ctx);
     }
 
     /// What was collected is durable: acts on it.

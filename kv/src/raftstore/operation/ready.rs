@@ -2,7 +2,8 @@
 //!
 //! # Before the write
 //! [`Peer::handle_raft_ready_append`] puts the writes into the batches of the round, together with those of all other peers of
-//! the round. The poll handler ([`crate::raftstore::fsm::handler`]) writes them at once.
+//! the round. The poll handler ([`crate::raftstore::fsm::handler`]) writes them at once. A leader's messages may leave while
+//! that goes on ([`Peer::send_ahead`]).
 //!
 //! # After the write
 //! [`Peer::post_raft_ready`] sends the messages, hands the committed entries to the apply side, and reports back to Raft.
@@ -25,8 +26,8 @@ use crate::raftstore::ticker::PeerTick;
 
 impl Peer {
     /// Takes the next `Ready`, if there is one to be worked on now (`take_ready`), and puts what it wants written into
-    /// `writes`. It is kept in `writing` for [`Peer::post_raft_ready`], which follows once `writes` are down; nothing is sent
-    /// or applied before. `on_role_changed` hears of a changed leader or role.
+    /// `writes`. It is kept in `writing` for [`Peer::post_raft_ready`], which follows once `writes` are down; here nothing is
+    /// sent or applied. `on_role_changed` hears of a changed leader or role.
     ///
     /// The store stops if what is on disk cannot be read.
     pub fn handle_raft_ready_append(&mut self, ctx: &StoreContext, writes: &mut RoundWrites) {
@@ -58,8 +59,27 @@ impl Peer {
         Some(next)
     }
 
+    /// Sends the messages of the `Ready` in `writing` already, if none of them rests on its writes: then the other peers write
+    /// at the same time as this one (thesis §10.2.1). Otherwise they stay in it, for after the write.
+    ///
+    /// What a leader says rests on its term, its vote and its commit index. Its new entries are there to be written by others,
+    /// too; that it holds them itself counts only with an answer to this message, and answers are heard after the write.
+    pub fn send_ahead(&mut self, ctx: &StoreContext) {
+        let (leads, commit) = (self.is_leader(), self.raft_group.status().commit);
+        let durable = self.get_store().raft_state().hard_state.unwrap_or_default();
+        let Some(Writing { ready, .. }) = &mut self.writing else { return };
+        let has_voted =
+            ready.hard_state.is_some_and(|new| (new.term, new.vote) != (durable.term, durable.vote));
+        // A lone voter commits what nobody but itself is about to write.
+        let commits_new = ready.entries.first().is_some_and(|first| first.index <= commit);
+        if leads && !has_voted && !commits_new {
+            let messages = std::mem::take(&mut ready.messages);
+            self.send_messages(ctx, messages);
+        }
+    }
+
     /// Finishes the `Ready` in `writing`, if there is one; its writes are durable now. The storage takes over what they say
-    /// (`post_ready`), the messages go out, the committed entries go to the apply side, Raft hears that the `Ready` is done, and
+    /// (`post_ready`), the messages still in it go out, the committed entries go to the apply side, Raft hears that the `Ready` is done, and
     /// its reads are served. If Raft has more to do at once, the peer is woken up.
     ///
     /// If the `Ready` has brought a snapshot, [`Peer::on_snapshot_accepted`] hears of it, and messages and entries are `held`.
