@@ -114,6 +114,8 @@ pub trait Observer: Send + Sync {
     fn on_event(&self, event: StoreEvent);
     /// A peer's state after a round that may have changed it.
     fn on_peer(&self, status: PeerStatus);
+    /// A write has come to a place where a crash is worth a test. Named as in TiKV.
+    fn on_fail_point(&self, _name: &'static str) {}
 }
 
 /// Stops a store for good. After a write or a sync has failed, nobody knows what is on disk, and whatever the store still said

@@ -14,7 +14,7 @@ mod trace;
 
 pub use failure::{Failure, FailureKind, Finding, Strength};
 pub use plan::{Fault, Knobs, Operation, Plan, Step, Timed};
-pub use store::{ClientRequest, Oddity, Request, StoreFault, StoreKnobs};
+pub use store::{ClientRequest, FailPoint, Oddity, Request, StoreFault, StoreKnobs};
 pub use trace::{Event, EventKind, Trace};
 
 use serde::{Deserialize, Serialize};

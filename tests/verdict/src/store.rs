@@ -75,6 +75,17 @@ pub enum StoreFault {
         /// For how long, in virtual milliseconds.
         down_ms: u64,
     },
+    /// The power fails at a named place in a write.
+    PowerLossAt {
+        /// Who.
+        node: u64,
+        /// Where.
+        point: FailPoint,
+        /// How often the place is passed before.
+        passes: u64,
+        /// For how long, in virtual milliseconds.
+        down_ms: u64,
+    },
     /// All stores stop at once, and start again together.
     AllDown {
         /// They lose their power; otherwise only their processes die.
@@ -103,6 +114,44 @@ pub enum StoreFault {
         /// For how long, in virtual milliseconds.
         for_ms: u64,
     },
+}
+
+/// Named places in a store's writes, in the order in which a write passes them. The names are those of TiKV's fail points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailPoint {
+    /// A command is about to enter the raftstore.
+    RaftkvAsyncWrite,
+    /// A round has collected its writes, and has written nothing.
+    RaftBeforeSave,
+    /// kvdb has what the round has for it, and is synced; raftdb has nothing. Only rounds that take a snapshot come by.
+    RaftBetweenSave,
+    /// Both databases have what the round has for them, and nobody was told of it.
+    RaftAfterSave,
+    /// A command is carried out, and its answer about to leave the raftstore.
+    RaftkvAsyncWriteFinish,
+}
+
+impl FailPoint {
+    /// All of them.
+    pub const ALL: [FailPoint; 5] = [
+        FailPoint::RaftkvAsyncWrite,
+        FailPoint::RaftBeforeSave,
+        FailPoint::RaftBetweenSave,
+        FailPoint::RaftAfterSave,
+        FailPoint::RaftkvAsyncWriteFinish,
+    ];
+
+    /// The name under which stores know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailPoint::RaftkvAsyncWrite => "raftkv_async_write",
+            FailPoint::RaftBeforeSave => "raft_before_save",
+            FailPoint::RaftBetweenSave => "raft_between_save",
+            FailPoint::RaftAfterSave => "raft_after_save",
+            FailPoint::RaftkvAsyncWriteFinish => "raftkv_async_write_finish",
+        }
+    }
 }
 
 /// One request of a client: what for, and how it misbehaves.

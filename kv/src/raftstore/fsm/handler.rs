@@ -38,10 +38,12 @@ impl RaftPoller {
     /// rests on it has been sent so far, and no entry of it applied.
     fn write(&mut self) -> engine::Result<()> {
         let RoundWrites { kv, raft, sync_raft } = std::mem::take(&mut self.writes);
-        let engines = &self.ctx.engines;
+        let StoreContext { engines, observer, .. } = &*self.ctx;
+        observer.on_fail_point("raft_before_save");
         if !kv.is_empty() {
             engines.kv.write(kv)?;
             engines.kv.sync()?;
+            observer.on_fail_point("raft_between_save");
         }
         if !raft.is_empty() {
             engines.raft.write(raft)?;
@@ -49,6 +51,7 @@ impl RaftPoller {
         if sync_raft {
             engines.raft.sync()?;
         }
+        observer.on_fail_point("raft_after_save");
         Ok(())
     }
 

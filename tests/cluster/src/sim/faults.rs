@@ -61,6 +61,11 @@ impl World<'_> {
                 self.shared().stores[i].disk_fuse = Some(calls);
                 self.stores[i].down_ms = down_ms;
             }
+            StoreFault::PowerLossAt { node, point, passes, down_ms } => {
+                let Some(i) = at(node).filter(|i| self.stores[*i].is_up()) else { return };
+                self.shared().stores[i].point_fuse = Some((point, passes));
+                self.stores[i].down_ms = down_ms;
+            }
             StoreFault::AllDown { power, down_ms } => (0..count).for_each(|i| self.die(i, power, down_ms)),
             StoreFault::DiskFailure { node, calls, down_ms } => {
                 let Some(i) = at(node).filter(|i| self.stores[*i].is_up()) else { return };

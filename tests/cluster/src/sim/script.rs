@@ -1,6 +1,6 @@
 //! Stories that are told the same way in every run, but for delays and timeouts.
 
-use verdict::{ClientRequest, Fault, Oddity, Operation, Plan, Request, StoreFault, Timed};
+use verdict::{ClientRequest, FailPoint, Fault, Oddity, Operation, Plan, Request, StoreFault, Timed};
 
 use super::profile::{Profile, Story};
 
@@ -100,6 +100,11 @@ fn power_sweep(snapshots: bool, seed: u64, plan: &mut Plan) {
     plan.operations = steady(plan, 1_300, 25);
 }
 
+/// The same run, but the power of a store is cut at a named place instead of a boundary.
+pub fn power_loss_at(plan: &mut Plan, node: u64, point: FailPoint, passes: u64) {
+    plan.faults[0] = fault(0, Fault::Store(StoreFault::PowerLossAt { node, point, passes, down_ms: 60 }));
+}
+
 fn fault(at_ms: u64, what: Fault) -> Timed<Fault> {
     Timed { at_us: at_ms * 1_000, what }
 }
@@ -135,11 +140,31 @@ mod tests {
     use super::super::world::World;
     use super::*;
 
+    const SWEEP: StoreTest = StoreTest {
+        name: "2c-store::power_loss",
+        profile: Profile::CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep).snapshots(),
+    };
+
+    #[test]
+    fn a_store_gets_over_a_power_loss_at_every_named_place() {
+        for point in FailPoint::ALL {
+            let mut losses = 0;
+            for (node, passes) in (1..=3).flat_map(|node| [0, 1, 2, 9, 40].map(|passes| (node, passes))) {
+                let mut plan = draw_plan(&SWEEP, 0);
+                power_loss_at(&mut plan, node, point, passes);
+                let mut world = World::new(&plan, Layers::ALL);
+                let ended = world.run();
+                assert!(ended.is_ok(), "{} at n{node} after {passes}: {ended:?}", point.name());
+                losses += usize::from(world.stores[node as usize - 1].life > 1);
+            }
+            println!("{}: {losses} of 15 came to it", point.name());
+            assert!(losses > 1, "{} is not on the way", point.name());
+        }
+    }
+
     #[test]
     fn the_sweep_meets_every_boundary_and_has_a_snapshot_in_it() {
-        let profile = Profile::CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep).snapshots();
-        let test = StoreTest { name: "2c-store::power_loss", profile };
-        let mut plan = draw_plan(&test, 0);
+        let mut plan = draw_plan(&SWEEP, 0);
         plan.faults.remove(0);
         let mut world = World::new(&plan, Layers::ALL);
         world.run().expect("the reference passes");

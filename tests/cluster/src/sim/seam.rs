@@ -11,6 +11,7 @@ use kv::raftstore::context::{Observer, PeerStatus, StoreEvent, Transport};
 use kv::raftstore::msg::{Callback, CmdResult, Dropped, RaftCommand};
 use proto::raft_serverpb::RaftMessage;
 use raft_tests::sim::rng::{Noise, Stream};
+use verdict::FailPoint;
 
 use super::request::Reply;
 use crate::check::Checker;
@@ -68,6 +69,8 @@ pub struct StoreSeam {
     pub fuse: Option<u64>,
     /// So many more calls to its disks go through, and then it dies.
     pub disk_fuse: Option<u64>,
+    /// It dies at this place, after so many more passes.
+    pub point_fuse: Option<(FailPoint, u64)>,
     /// So many more calls to its disks go through, and then one fails.
     pub failing: Option<u64>,
     /// It lost so much time to a slow disk in the event at hand.
@@ -109,7 +112,7 @@ impl Shared {
     pub fn heal(&mut self) {
         self.slow_disk_ppm = 0;
         for store in &mut self.stores {
-            (store.fuse, store.disk_fuse, store.failing) = (None, None, None);
+            (store.fuse, store.disk_fuse, store.point_fuse, store.failing) = (None, None, None, None);
         }
     }
 
@@ -124,7 +127,7 @@ impl Shared {
         self.calls = 0;
         let seam = &mut self.stores[store];
         seam.stall_us = 0;
-        seam.fuse.is_some() || seam.disk_fuse.is_some() || seam.zombie
+        seam.fuse.is_some() || seam.disk_fuse.is_some() || seam.point_fuse.is_some() || seam.zombie
     }
 
     /// Whether what a store says in this life still counts.
@@ -171,6 +174,19 @@ impl Shared {
                 Passage::Open
             }
             None => Passage::Open,
+        }
+    }
+
+    /// A store comes by a named place, and may die there.
+    fn come_by(&mut self, store: usize, life: u64, name: &str) {
+        if !self.hears(store, life) {
+            return;
+        }
+        let seam = &mut self.stores[store];
+        match &mut seam.point_fuse {
+            Some((point, 0)) if point.name() == name => seam.zombie = true,
+            Some((point, passes)) if point.name() == name => *passes -= 1,
+            _ => {}
         }
     }
 
@@ -285,12 +301,17 @@ impl Observer for Seam {
         shared.checker.on_peer(self.id(), &status);
         shared.stores[self.store].status = Some(status);
     }
+
+    fn on_fail_point(&self, name: &'static str) {
+        self.lock().come_by(self.store, self.life, name);
+    }
 }
 
 impl Seam {
     /// A command on its way into the store: stamped, so that it is known again in the log, and its answer watched.
     pub fn watch(&self, command: RaftCommand) -> RaftCommand {
         let mut shared = self.lock();
+        shared.come_by(self.store, self.life, FailPoint::RaftkvAsyncWrite.name());
         if !shared.hears(self.store, self.life) {
             drop(shared);
             return command;
@@ -308,6 +329,7 @@ impl Seam {
 
     fn on_answer(&self, id: u64, result: Result<CmdResult, Dropped>, callback: Callback) {
         let mut shared = self.lock();
+        shared.come_by(self.store, self.life, FailPoint::RaftkvAsyncWriteFinish.name());
         if shared.pass(self.store, self.life) {
             shared.checker.on_answer(self.id(), id, result.as_ref().map_err(|dropped| *dropped));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use raft_tests::sim::judge::{Player as _, Verdict, run};
 use raft_tests::sim::soak::{Stopwatch, print_failure};
-use verdict::{Cost, FailureKind, Layers};
+use verdict::{Cost, FailPoint, FailureKind, Layers, Plan};
 
 use super::profile::{Kinds, Profile, StoreTest, Story};
 use super::script;
@@ -17,6 +17,8 @@ use super::swarm::draw_plan;
 const AUDIT_ONE_IN: u64 = 16;
 /// Runs between two lines of progress.
 const ROUND: u64 = 100;
+/// How often a store passes a named place, at the most, before its power is cut there.
+const NAMED_PASSES: u64 = 60;
 /// No check on.
 const NO_CHECKS: Layers = Layers { relation: false, invariants: false, liveness: false, determinism: false };
 
@@ -114,20 +116,32 @@ pub fn soak(from: u64, count: u64, only: Option<&str>, state: Option<&Path>) -> 
     Ok(failures == 0)
 }
 
-/// Cuts the power at every write boundary of a scripted run with a snapshot in it, at each store in turn. Returns whether the
-/// cluster got over all of them.
+/// Cuts the power at every write boundary of a scripted run with a snapshot in it, and at its named places, at each store in turn.
+/// Returns whether the cluster got over all of them.
 pub fn sweep() -> bool {
     let test = &PROFILES[8];
     let count = 3 * script::BOUNDARIES;
-    let failures = (0..count).filter(|seed| passes(test, *seed).is_none()).count();
-    println!("power cut at {count} write boundaries, {failures} failed");
-    failures == 0
+    let failed = (0..count).filter(|seed| passes(test, *seed).is_none()).count();
+    println!("power cut at {count} write boundaries, {failed} failed");
+    let mut failed_at_places = 0;
+    for point in FailPoint::ALL {
+        for (node, before) in (1..=3).flat_map(|node| (0..NAMED_PASSES).map(move |before| (node, before))) {
+            let mut plan = draw_plan(test, before);
+            script::power_loss_at(&mut plan, node, point, before);
+            failed_at_places += usize::from(run_plan(test, &plan, before).is_none());
+        }
+        println!("power cut at {}, {failed_at_places} failed so far", point.name());
+    }
+    failed + failed_at_places == 0
 }
 
 /// Runs one seed; prints why it fails if it does.
 fn passes(test: &StoreTest, seed: u64) -> Option<Cost> {
-    let plan = draw_plan(test, seed);
-    let outcome = run(test, &plan, Layers::ALL, seed.is_multiple_of(AUDIT_ONE_IN), false);
+    run_plan(test, &draw_plan(test, seed), seed)
+}
+
+fn run_plan(test: &StoreTest, plan: &Plan, seed: u64) -> Option<Cost> {
+    let outcome = run(test, plan, Layers::ALL, seed.is_multiple_of(AUDIT_ONE_IN), false);
     match outcome.verdict {
         Verdict::Passed => Some(outcome.cost),
         Verdict::NotImplemented(what) => {

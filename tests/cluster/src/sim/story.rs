@@ -267,6 +267,9 @@ fn fault_in_words(fault: &Fault) -> String {
         StoreFault::PowerLossAtWrite { node, calls, .. } => {
             format!("n{node} will lose its power after {calls} more calls to its disks")
         }
+        StoreFault::PowerLossAt { node, point, passes, .. } => {
+            format!("n{node} will lose its power at {} when it has been there {passes} times", point.name())
+        }
         StoreFault::AllDown { power: true, down_ms } => format!("nobody has power for {down_ms} ms"),
         StoreFault::AllDown { power: false, down_ms } => format!("all stores stop for {down_ms} ms"),
         StoreFault::DiskFailure { node, calls, .. } => {
