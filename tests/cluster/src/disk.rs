@@ -5,7 +5,7 @@
 //! first asks a [`Gate`], which counts them, fails some, and shuts when the store has died in the middle of its work: what
 //! the dead store still does, it sees itself, and nobody else ever does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -52,17 +52,29 @@ impl Read for Image {
     }
 }
 
-/// Walks a range of a family as it was at the start, from either end.
+/// Walks a range of a family as it was at the start, from either end. Finding a place in it costs more than walking on from
+/// there, so a walk fetches twice as many pairs each time.
 struct Walk {
     family: Arc<Family>,
+    /// What is not fetched yet.
     lower: Bound<Bytes>,
     upper: Bound<Bytes>,
+    /// Fetched from the front, in order; all before `lower`.
+    front: VecDeque<Pair>,
+    /// How many pairs to fetch next.
+    fetch: usize,
 }
+
+type Pair = (Bytes, Bytes);
+
+/// Most pairs that a walk fetches at once.
+const FETCH_MOST: usize = 256;
 
 impl Walk {
     fn over(family: Arc<Family>, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Iter<'static> {
         let owned = |bound: Bound<&[u8]>| bound.map(Bytes::copy_from_slice);
-        Box::new(Walk { family, lower: owned(lower), upper: owned(upper) })
+        let (lower, upper) = (owned(lower), owned(upper));
+        Box::new(Walk { family, lower, upper, front: VecDeque::new(), fetch: 1 })
     }
 
     fn rest(&self) -> Option<std::collections::btree_map::Range<'_, Bytes, Bytes>> {
@@ -74,21 +86,35 @@ impl Walk {
         let empty = is_empty_range(lower, upper);
         (!empty).then(|| self.family.range::<[u8], _>((lower, upper)))
     }
+
+    fn fetch(&mut self) {
+        let pairs = self.rest().into_iter().flatten().take(self.fetch);
+        let pairs: VecDeque<Pair> = pairs.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if let Some((key, _)) = pairs.back() {
+            self.lower = Bound::Excluded(key.clone());
+        }
+        self.front = pairs;
+        self.fetch = (2 * self.fetch).min(FETCH_MOST);
+    }
 }
 
 impl Iterator for Walk {
-    type Item = Result<(Bytes, Bytes)>;
+    type Item = Result<Pair>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.rest()?.next().map(|(key, value)| (key.clone(), value.clone()))?;
-        self.lower = Bound::Excluded(key.clone());
-        Some(Ok((key, value)))
+        if self.front.is_empty() {
+            self.fetch();
+        }
+        self.front.pop_front().map(Ok)
     }
 }
 
 impl DoubleEndedIterator for Walk {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.rest()?.next_back().map(|(key, value)| (key.clone(), value.clone()))?;
+        let last = self.rest().and_then(|mut rest| rest.next_back());
+        let Some((key, value)) = last.map(|(key, value)| (key.clone(), value.clone())) else {
+            return self.front.pop_back().map(Ok);
+        };
         self.upper = Bound::Excluded(key.clone());
         Some(Ok((key, value)))
     }

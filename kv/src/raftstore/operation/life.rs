@@ -1,6 +1,7 @@
 //! The life of a peer: its start, its base ticks, its end.
 
 use crate::raftstore::context::{PeerStatus, StoreContext, StoreEvent};
+use crate::raftstore::meta::region::is_same_region;
 use crate::raftstore::peer::Peer;
 use crate::raftstore::ticker::PeerTick;
 
@@ -56,6 +57,6 @@ impl Peer {
         told.raft == self.raft_group.status()
             && told.apply_state == *self.get_store().apply_state()
             && told.applying_snapshot == self.is_applying_snapshot()
-            && told.region == *self.region()
+            && is_same_region(&told.region, self.region())
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use raft_tests::sim::judge::{Player as _, Verdict, run};
+use raft_tests::sim::rng;
 use raft_tests::sim::soak::{Stopwatch, print_failure};
 use verdict::{Cost, FailPoint, FailureKind, Layers, Plan};
 
@@ -50,14 +51,16 @@ pub const PROFILES: [StoreTest; 9] = [
     },
 ];
 
-/// Prints how many virtual seconds a second on the CPU holds, with three and with five stores, with and without the checks.
+/// Prints how many virtual seconds a second on the CPU holds, with three and with five stores, with and without the checks; and
+/// a digest of all that happened, which a change that only makes runs faster leaves as it is.
 pub fn bench(seeds: u64) {
+    let mut digest = 0;
     println!("virtual seconds per second on one core          3 stores  5 stores");
     for test in &PROFILES[..4] {
         for (layers, with) in [(Layers::ALL, "all checks"), (NO_CHECKS, "no checks")] {
             let speeds = [&[3u64] as &[u64], &[5]].map(|stores| {
                 let test = StoreTest { profile: test.profile.stores(stores), ..*test };
-                speed(&test, layers, seeds)
+                speed(&test, layers, seeds, &mut digest)
             });
             println!("{:<22} {with:<22} {:>9.0} {:>9.0}", test.name, speeds[0].0, speeds[1].0);
             if layers == Layers::ALL {
@@ -68,16 +71,18 @@ pub fn bench(seeds: u64) {
             }
         }
     }
+    println!("digest of all runs     {digest:016x}");
 }
 
-/// Virtual seconds, and thousands of events, per second on the CPU.
-fn speed(test: &StoreTest, layers: Layers, seeds: u64) -> (f64, f64) {
+/// Virtual seconds, and thousands of events, per second on the CPU. Folds the traces into `digest`.
+fn speed(test: &StoreTest, layers: Layers, seeds: u64, digest: &mut u64) -> (f64, f64) {
     let watch = Stopwatch::start();
     let (mut virtual_us, mut events) = (0, 0);
     for seed in 0..seeds {
         let played = test.play(&draw_plan(test, seed), layers, false);
         virtual_us += played.cost.ticks * TICK_US;
         events += played.cost.events;
+        *digest = rng::fold(*digest, played.hash);
     }
     let seconds = watch.seconds();
     (virtual_us as f64 / 1e6 / seconds, events as f64 / 1e3 / seconds)

@@ -33,7 +33,7 @@ pub struct Store {
     /// Its id.
     pub id: u64,
     /// The process; none while it is down.
-    pub running: Option<Running>,
+    pub running: Option<Box<Running>>,
     /// What is left of its databases; none while it runs.
     pub disks: Option<Disks>,
     /// Its snapshot files.
@@ -168,7 +168,7 @@ impl Running {
         seam: &Seam,
         (config, beside): (RaftStoreConfig, bool),
         clock: Arc<ManualClock>,
-    ) -> Result<Running> {
+    ) -> Result<Box<Running>> {
         let open = |disk: &Disk, db| {
             let gate = DiskSeam { seam: seam.clone(), db };
             Arc::new(SimEngine::open(disk.clone(), Arc::new(gate)))
@@ -190,7 +190,7 @@ impl Running {
             if beside { Box::new(store.local_reader()) } else { Box::new(router.clone()) };
         let commands = WatchedCommands { seam: seam.clone(), commands };
         let service = RawService::new(Arc::new(RaftStorage::new(Arc::new(commands))));
-        Ok(Running { store, router, service, clock, raft, kv })
+        Ok(Box::new(Running { store, router, service, clock, raft, kv }))
     }
 
     /// Does some of a duty, if there is anything to do: with many state machines ready, `choose` may leave some out.
@@ -207,7 +207,7 @@ impl Running {
     }
 
     /// Its process ends here: what its disks hold.
-    pub fn stop(self) -> Disks {
+    pub fn stop(self: Box<Self>) -> Disks {
         let disks = Disks { raft: self.raft.disk(), kv: self.kv.disk() };
         drop(self.service);
         drop(self.store);

@@ -119,7 +119,7 @@ impl World<'_> {
             Role::Leader => 'L',
         });
         let status = status.unwrap_or_default();
-        let running = store.and_then(|store| store.running.as_ref());
+        let running = store.and_then(|store| store.running.as_deref());
         let durable = running.map_or(0, durable_index);
         let log = running.map_or(Vec::new(), |running| last_entries(running, &status));
         let Status { term, commit, last, .. } = status;

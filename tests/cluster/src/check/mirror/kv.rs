@@ -133,7 +133,8 @@ impl Mirror {
     /// The region of this store that holds `key`.
     pub fn region_of(&self, key: &DataKey) -> Option<u64> {
         let holds = |region: &Region| {
-            key.key >= region.start_key && (region.end_key.is_empty() || key.key < region.end_key)
+            (region.start_key.is_empty() || key.key >= region.start_key)
+                && (region.end_key.is_empty() || key.key < region.end_key)
         };
         self.states
             .iter()

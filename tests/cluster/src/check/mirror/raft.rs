@@ -11,7 +11,6 @@ use proto::raft_serverpb::RaftLocalState;
 use raft::{Index, Term};
 
 use super::super::keys::LocalKey;
-use super::super::observe::Db;
 use super::Changes;
 
 /// One stored log entry.
@@ -87,15 +86,12 @@ pub fn changes(changes: &Changes) -> Result<BTreeMap<u64, Change>, String> {
     for (key, value) in changes.local.values() {
         match (*key, value) {
             (LocalKey::Log(region, index), Some(value)) => {
-                let entry =
-                    states::decode_entry(region, index, value.clone()).map_err(|error| error.to_string())?;
+                let entry = read_entry(region, index, value)?;
                 found.entry(region).or_default().written.push(Slot { entry, chain: None });
             }
             (LocalKey::Log(region, index), None) => found.entry(region).or_default().deleted.push(index),
             (LocalKey::RaftState(region), Some(value)) => {
-                let state = RaftLocalState::decode(value.clone())
-                    .map_err(|error| format!("the Raft state of region {region} cannot be read: {error}"))?;
-                found.entry(region).or_default().state = Some(Some(state));
+                found.entry(region).or_default().state = Some(Some(read_state(region, value)?));
             }
             (LocalKey::RaftState(region), None) => found.entry(region).or_default().state = Some(None),
             _ => {}
@@ -109,17 +105,29 @@ pub fn changes(changes: &Changes) -> Result<BTreeMap<u64, Change>, String> {
 /// # Errors
 /// What could not be read, in words.
 pub fn load(db: &dyn Read) -> Result<BTreeMap<u64, Group>, String> {
-    let mut all = Changes::default();
+    let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
     let pairs = db.range(Cf::Raft, std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
     for pair in pairs.map_err(|error| error.to_string())? {
         let (key, value): (Bytes, Bytes) = pair.map_err(|error| error.to_string())?;
-        if let Some(local) = LocalKey::parse(&key).filter(|local| local.belongs_to(Db::Raft)) {
-            all.local.insert(key, (local, Some(value)));
+        match LocalKey::parse(&key) {
+            Some(LocalKey::Log(region, index)) => {
+                let slot = Slot { entry: read_entry(region, index, &value)?, chain: None };
+                groups.entry(region).or_default().log.insert(index, slot);
+            }
+            Some(LocalKey::RaftState(region)) => {
+                groups.entry(region).or_default().state = Some(read_state(region, &value)?);
+            }
+            _ => {}
         }
     }
-    let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
-    for (region, change) in changes(&all)? {
-        groups.entry(region).or_default().apply(&change);
-    }
     Ok(groups)
+}
+
+fn read_entry(region: u64, index: Index, value: &Bytes) -> Result<Entry, String> {
+    states::decode_entry(region, index, value.clone()).map_err(|error| error.to_string())
+}
+
+fn read_state(region: u64, value: &Bytes) -> Result<RaftLocalState, String> {
+    RaftLocalState::decode(value.clone())
+        .map_err(|error| format!("the Raft state of region {region} cannot be read: {error}"))
 }
