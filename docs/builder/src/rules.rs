@@ -1,6 +1,5 @@
 //! The rules that the checks know, read from their source: one section of the rules page for each.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -58,40 +57,17 @@ pub struct Rule {
     pub why: String,
 }
 
-/// A function that makes rules: its parameters, and the `Rule { .. }` that it returns.
-type Maker = (Vec<String>, syn::Expr);
-
-/// All rules of a source, in order: entries of `rules! { .. }`, and constants of type `Rule`, written out or made by a
-/// function of the same source.
+/// All rules of a source, in order: the entries of its `rules! { .. }`.
 pub fn parse(source: &str) -> Result<Vec<Rule>> {
-    let file = syn::parse_file(source)?;
-    let makers: BTreeMap<String, Maker> = file.items.iter().filter_map(maker).collect();
     let mut found = Vec::new();
-    for item in file.items {
-        match item {
-            syn::Item::Macro(item) if item.mac.path.is_ident("rules") => {
-                found.extend(item.mac.parse_body_with(parse_entries)?);
-            }
-            syn::Item::Const(item) => found.extend(constant(&item.expr, &makers)),
-            syn::Item::Static(item) => found.extend(constant(&item.expr, &makers)),
-            _ => {}
+    for item in syn::parse_file(source)?.items {
+        if let syn::Item::Macro(item) = item
+            && item.mac.path.is_ident("rules")
+        {
+            found.extend(item.mac.parse_body_with(parse_entries)?);
         }
     }
     Ok(found)
-}
-
-fn maker(item: &syn::Item) -> Option<(String, Maker)> {
-    let syn::Item::Fn(function) = item else { return None };
-    let [syn::Stmt::Expr(body @ syn::Expr::Struct(_), None)] = &function.block.stmts[..] else { return None };
-    let parameter = |input: &syn::FnArg| match input {
-        syn::FnArg::Typed(syn::PatType { pat, .. }) => match &**pat {
-            syn::Pat::Ident(name) => Some(name.ident.to_string()),
-            _ => None,
-        },
-        syn::FnArg::Receiver(_) => None,
-    };
-    let parameters = function.sig.inputs.iter().filter_map(parameter).collect();
-    Some((function.sig.ident.to_string(), (parameters, body.clone())))
 }
 
 /// `NAME "id" Strength "layer" "section" "title" promised "..." why "..."`, as often as there are rules.
@@ -108,45 +84,6 @@ fn parse_entries(input: syn::parse::ParseStream<'_>) -> syn::Result<Vec<Rule>> {
         found.push(Rule { id, title, strength, layer, section, promised, why: text()? });
     }
     Ok(found)
-}
-
-/// The rule that a constant's value stands for.
-fn constant(value: &syn::Expr, makers: &BTreeMap<String, Maker>) -> Option<Rule> {
-    let syn::Expr::Call(call) = value else { return written_out(value, &BTreeMap::new()) };
-    let (parameters, body) = makers.get(&text_of(&call.func, &BTreeMap::new())?)?;
-    let arguments = call.args.iter().filter_map(|argument| text_of(argument, &BTreeMap::new()));
-    written_out(body, &parameters.iter().cloned().zip(arguments).collect())
-}
-
-/// `Rule { id: "R1", .. }`, where names may stand for `bound` texts.
-fn written_out(value: &syn::Expr, bound: &BTreeMap<String, String>) -> Option<Rule> {
-    let syn::Expr::Struct(literal) = value else { return None };
-    let field = |name: &str| {
-        let is_named =
-            |field: &&syn::FieldValue| matches!(&field.member, syn::Member::Named(found) if found == name);
-        text_of(&literal.fields.iter().find(is_named)?.expr, bound)
-    };
-    Some(Rule {
-        id: field("id")?,
-        title: field("title")?,
-        strength: field("strength")?,
-        layer: field("layer")?,
-        section: field("section")?,
-        promised: field("promised")?,
-        why: field("why")?,
-    })
-}
-
-/// A string literal as it is; a name as the text that it is bound to, or as its last segment.
-fn text_of(value: &syn::Expr, bound: &BTreeMap<String, String>) -> Option<String> {
-    match value {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
-        syn::Expr::Path(path) => {
-            let name = path.path.segments.last()?.ident.to_string();
-            Some(bound.get(&name).cloned().unwrap_or(name))
-        }
-        _ => None,
-    }
 }
 
 /// Starts with a capital and ends with a full stop, as a sentence does.

@@ -95,14 +95,14 @@ fn an_unknown_mark_is_an_error() {
 }
 
 #[test]
-fn rules_are_read_in_all_their_forms() {
+fn rules_are_read_where_they_are_declared() {
     let source = r#"
-        const fn live(id: &'static str, promised: &'static str) -> Rule {
-            Rule { id, title: "t", strength: Strength::Liveness, layer: "liveness", section: "§8", promised, why: "w" }
+        use harness::rules;
+        rules! {
+            ONE "R1" Safety "invariant" "§5.2" "one leader" promised "at most \
+                one" why "or two"
+            TWO "L1" Liveness "liveness" "§8" "t" promised "p" why "w"
         }
-        rules! { ONE "R1" Safety "invariant" "§5.2" "one leader" promised "at most \
-            one" why "or two" }
-        const L1: Rule = live("L1", "p");
         const OTHER: u8 = 1;
     "#;
     let found = rules::parse(source).unwrap();

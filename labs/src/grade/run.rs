@@ -325,12 +325,7 @@ fn merge(shards: Vec<Said>, starts: &[u64], first: u64) -> Said {
     for (n, mut said) in shards.into_iter().enumerate() {
         match &mut said.verdict {
             Some(Verdict::Passed(cost)) => {
-                total.runs += cost.runs;
-                total.events += cost.events;
-                total.ticks += cost.ticks;
-                total.messages += cost.messages;
-                total.committed += cost.committed;
-                total.undecided += cost.undecided;
+                total += &*cost;
                 hash = hash.or(said.hash);
             }
             other => {

@@ -9,9 +9,11 @@ use verdict::TestKind;
 
 use crate::grade::build::{self, Build};
 use crate::grade::{self, Options, Silent, Status, run_part};
-use crate::manifest::Course;
+use crate::manifest::{Course, Part};
 use crate::report::explain;
 
+/// Part of a suite that no student is graded on: what lies beyond the course, with as many seeds as it takes to see all of it.
+const BEYOND: &str = "soak";
 /// Seeds of each simulation in one round.
 const ROUND: u64 = 200;
 
@@ -26,7 +28,7 @@ struct State {
     round: u64,
 }
 
-/// Runs of the parts that `suite` judges, until `runs` of this build have passed, over all calls.
+/// Runs of the parts that `suite` judges, and of what lies beyond the course, until `runs` of this build have passed, over all calls.
 pub fn soak(root: &Path, suite: &str, runs: u64) -> Result<u8> {
     let course = Course::load(root)?;
     ensure!(course.suites().contains(&suite), "there is no suite `{suite}`: {}", course.suites().join(", "));
@@ -40,10 +42,14 @@ pub fn soak(root: &Path, suite: &str, runs: u64) -> Result<u8> {
     let fresh = State { build: digest.clone(), runs: 0, round: 1 };
     let mut state = known.filter(|state| state.build == digest).unwrap_or(fresh);
     let started = (std::time::Instant::now(), state.runs);
+    let mut parts: Vec<Part> = course.parts.iter().filter(|part| part.suite == suite).cloned().collect();
+    let beyond = parts.first().map(|part| Part { id: BEYOND.to_owned(), ..part.clone() });
+    parts.extend(beyond);
     while state.runs < runs {
-        let kinds = vec![TestKind::Simulation];
-        let options = Options { kinds, seeds: Some(ROUND), base_seed: state.round, ..Options::bare() };
-        for part in course.parts.iter().filter(|part| part.suite == suite) {
+        for part in &parts {
+            let seeds = (part.id != BEYOND).then_some(ROUND);
+            let kinds = vec![TestKind::Simulation];
+            let options = Options { kinds, seeds, base_seed: state.round, ..Options::bare() };
             let (_, results) = run_part(part, grade::program(worker.clone()), &course, &options, &Silent)?;
             if let Some(failed) = results.iter().find(|result| result.status != Status::Passed) {
                 anstream::println!("\n{}", explain::failure(failed, &options));

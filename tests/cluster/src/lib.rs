@@ -2,7 +2,7 @@
 //! the parts that build the store.
 //!
 //! ```text
-//!   main            takes a job from the supervisor (as raft_tests::worker does), answers with records
+//!   main            takes a job from the supervisor answers with records (`harness::worker`)
 //!     └── suite     which tests there are, and their points
 //!          ├── unit     exact tests: one scene, one promise
 //!          ├── sim      a cluster in virtual time, under faults drawn from a seed

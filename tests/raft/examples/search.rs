@@ -3,7 +3,9 @@
 
 use std::time::Instant;
 
-use raft_tests::search::{Outcome, SearchTest, run};
+use harness::judge::Verdict;
+use harness::suite::Search as _;
+use raft_tests::search::SearchTest;
 use verdict::Layers;
 
 #[allow(clippy::disallowed_methods, reason = "this measures wall time")]
@@ -25,8 +27,9 @@ fn main() {
             test.walks = walks;
             test.stories = stories;
             let start = Instant::now();
-            match run(&test, base_seed, Layers::ALL) {
-                Outcome::Passed(cost) => {
+            let (verdict, cost) = test.run(base_seed, Layers::ALL);
+            match verdict {
+                Verdict::Passed => {
                     let seconds = start.elapsed().as_secs_f64();
                     let speed = cost.events as f64 / seconds;
                     println!(
@@ -34,8 +37,8 @@ fn main() {
                         test.name, cost.events
                     );
                 }
-                Outcome::NotImplemented(text) => println!("{} {mode}: not implemented: {text}", test.name),
-                Outcome::Failed(failure) => {
+                Verdict::NotImplemented(text) => println!("{} {mode}: not implemented: {text}", test.name),
+                Verdict::Failed(failure) => {
                     println!("{} {mode}: {:?}, seed {:?}", test.name, failure.kind, failure.seed);
                     failure.findings.iter().for_each(|finding| {
                         println!("  {} {}: {}", finding.rule, finding.title, finding.seen)

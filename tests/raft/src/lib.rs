@@ -1,7 +1,7 @@
 //! Simulated Raft groups, the checks that judge them, and the graded suites of the Raft parts.
 //!
 //! ```text
-//!   worker          takes a job from the supervisor, answers with records
+//!   main            takes a job from the supervisor, answers with records (`harness::worker`)
 //!     └── suite     which tests there are, and their points
 //!          ├── unit     exact tests: one scene, one promise
 //!          ├── sim      a group in virtual time, under faults drawn from a seed
@@ -40,10 +40,8 @@
 pub mod check;
 pub mod core;
 pub mod disk;
-pub mod graded;
 pub mod host;
 pub mod search;
 pub mod sim;
 pub mod suite;
 pub mod unit;
-pub mod worker;

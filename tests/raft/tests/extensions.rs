@@ -1,15 +1,17 @@
 //! What the core does beyond the course (pre-vote, check-quorum, read index, learners) under the same faults and checks as
 //! the rest. No student is graded on it.
 
-use raft_tests::core::Face;
-use raft_tests::sim::{Profile, SimTest, Verdict, draw_plan, run};
+use harness::judge::{self, Verdict};
+use harness::suite::Body;
+use raft_tests::suite::SUITES;
 use verdict::Layers;
 
 #[test]
 fn extensions_survive_faults() {
-    let test = SimTest { name: "soak::extensions", face: Face::Raw, profile: Profile::EXTENSIONS };
-    for seed in 0..300 {
-        let outcome = run(&test, &draw_plan(&test, seed), Layers::ALL, seed % 16 == 0, false);
+    let test = SUITES.find("soak::extensions").expect("registered");
+    let Body::Simulation(simulation, seeds) = test.body else { panic!("not a simulation") };
+    for seed in 0..seeds {
+        let outcome = judge::run(simulation, &simulation.draw_plan(seed), Layers::ALL, seed % 16 == 0, false);
         assert!(matches!(outcome.verdict, Verdict::Passed), "seed {seed}: {:#?}", outcome.verdict);
     }
 }

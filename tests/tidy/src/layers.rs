@@ -12,8 +12,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("scheduler", &["proto"]),
     ("scheduler/server", &["proto", "rpc", "scheduler"]),
     ("tests/verdict", &[]),
-    ("tests/raft", &["proto", "raft", "verdict"]),
-    ("tests/cluster", &["proto", "raft", "kv", "scheduler", "verdict", "raft-tests"]),
+    // Knows neither the Raft core nor the store: what their suites have in common.
+    ("tests/harness", &["verdict"]),
+    ("tests/raft", &["proto", "raft", "verdict", "harness"]),
+    ("tests/cluster", &["proto", "raft", "kv", "scheduler", "verdict", "harness", "raft-tests"]),
     ("tests/tidy", &[]),
     // Reads source text and runs programs: shares the records with the workers, and nothing else.
     ("labs", &["verdict"]),
@@ -21,8 +23,20 @@ const PACKAGES: &[(&str, &[&str])] = &[
 ];
 
 /// Names by which packages of the workspace depend on each other.
-const INTERNAL: [&str; 11] =
-    ["proto", "rpc", "raft", "kv", "server", "scheduler", "verdict", "raft-tests", "labs", "book", "tidy"];
+const INTERNAL: [&str; 12] = [
+    "proto",
+    "rpc",
+    "raft",
+    "kv",
+    "server",
+    "scheduler",
+    "verdict",
+    "harness",
+    "raft-tests",
+    "labs",
+    "book",
+    "tidy",
+];
 
 /// Modules of `raft`, from the bottom to the top. A module may import those above it in this list, and no other. Modules
 /// on one line do not know each other.

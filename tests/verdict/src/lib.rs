@@ -17,6 +17,8 @@ pub use plan::{Fault, Knobs, Operation, Plan, Step, Timed};
 pub use store::{ClientRequest, FailPoint, Oddity, Request, StoreFault, StoreKnobs};
 pub use trace::{Event, EventKind, Trace};
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 /// What a worker is asked to do. The first and only message of the supervisor.
@@ -160,4 +162,15 @@ pub struct Cost {
     /// Histories of clients of which the checker for linearizability could not tell within its budget whether they are. The
     /// order of the log has judged them; but this is not the same as being found linearizable.
     pub undecided: u64,
+}
+
+impl AddAssign<&Cost> for Cost {
+    fn add_assign(&mut self, other: &Cost) {
+        self.runs += other.runs;
+        self.events += other.events;
+        self.ticks += other.ticks;
+        self.messages += other.messages;
+        self.committed += other.committed;
+        self.undecided += other.undecided;
+    }
 }

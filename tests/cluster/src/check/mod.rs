@@ -39,9 +39,10 @@ use ::kv::raftstore::StoreId;
 use ::kv::raftstore::context::PeerStatus;
 use ::kv::raftstore::msg::{CmdResult, Dropped};
 use ::raft::Index;
+
+pub use harness::rule::{Rule, Violation};
 use proto::raft_cmdpb::RaftCmdRequest;
 use proto::raft_serverpb::RaftMessage;
-pub use raft_tests::check::{Rule, Violation};
 
 use observe::{CommandId, Db, FileEvent, Micros, SnapshotFile};
 use world::World;

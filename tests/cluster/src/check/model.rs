@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use harness::rng::fold_bytes;
 use kv::engine::Cf;
 use proto::metapb::Region;
 use proto::raft_cmdpb::{AdminCmdType, CmdType, RaftCmdRequest, Request};
 use raft::Index;
-use raft_tests::sim::rng::fold_bytes;
 
 use super::history::DataKey;
 
@@ -19,7 +19,7 @@ pub type Digest = u128;
 pub fn pair_digest(key: &DataKey, value: &[u8]) -> Digest {
     let half = |seed: u64| {
         let digest = fold_bytes(seed ^ key.cf as u64, &key.key);
-        raft_tests::sim::rng::mix(fold_bytes(digest, value))
+        harness::rng::mix(fold_bytes(digest, value))
     };
     u128::from(half(0x6a09_e667_f3bc_c908)) << 64 | u128::from(half(0xbb67_ae85_84ca_a73b))
 }

@@ -5,31 +5,7 @@
 //! to `R14`) are those of the Raft parts, in `raft_tests::check::rules`: a store can break them all with a correct Raft core, by
 //! writing, syncing and sending in the wrong order.
 
-use raft_tests::check::Rule;
-use verdict::Strength::{Contract, Safety};
-
-/// Declares the rules, and [`RULES`], the list of all.
-macro_rules! rules {
-    ($($name:ident $id:literal $strength:ident $layer:literal $section:literal $title:literal
-        promised $promised:literal
-        why $why:literal)*) => {
-        $(
-            #[doc = $title]
-            pub const $name: Rule = Rule {
-                id: $id,
-                title: $title,
-                strength: $strength,
-                layer: $layer,
-                section: $section,
-                promised: $promised,
-                why: $why,
-            };
-        )*
-
-        /// All rules, in the order of their declaration.
-        pub const RULES: &[&Rule] = &[$(&$name),*];
-    };
-}
+use harness::rules;
 
 rules! {
     APPLY_ATOMIC "S1" Safety "invariant" "handout 2B, applying" "data and applied index change together"

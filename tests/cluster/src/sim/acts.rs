@@ -1,30 +1,20 @@
-//! The play has three acts: chaos; heal and converge; crash the leader just as clients go idle, and serve again.
-//!
-//! From the healing on everything works, so the cluster must too. What is demanded is *progress*: only a cluster in which
-//! nothing moves for [`PATIENCE`] election timeouts has failed. Any bound on the time to converge would sooner or later
-//! accuse a correct store whose candidates tied a few times in a row.
+//! The three acts of the play (see [`harness::patience`]), as a cluster plays them.
 
+use harness::links::Weather;
+use harness::patience::{self, DOWN_MS, GRACE_US, Patience, WATCH_US};
+use harness::plan::TICK_US;
+use harness::rng::Stream;
+use harness::rule::{Rule, Violation};
 use kv::engine::Cf;
 use kv::raftstore::context::PeerStatus;
-use raft_tests::check::{Rule, Violation};
-use raft_tests::sim::links::Weather;
-use raft_tests::sim::rng::Stream;
+use raft_tests::check::role_name;
 use verdict::{Knobs, Request};
 
 use super::event::Event;
 use super::laws;
-use super::store::TICK_US;
-use super::story::{What, role_name};
+use super::story::What;
 use super::world::{Stop, World};
 
-/// Nothing may stand still for so many election timeouts once all is well.
-const PATIENCE: u64 = 50;
-/// After the healing, messages of before may still be under way.
-const GRACE_US: u64 = 500_000;
-/// How often the acts look at the cluster.
-const WATCH_US: u64 = 10_000;
-/// How long the leader stays down in the last act.
-const DOWN_MS: u64 = 250;
 /// Entries that a compacted log may have beyond its thresholds: what came since it was last looked at.
 const SPARE_ENTRIES: u64 = 40;
 
@@ -54,11 +44,9 @@ pub struct Acts {
     settles_at: u64,
     /// When clients were last asked to serve as witnesses.
     pub serves_since: u64,
-    /// When something last moved, and how far everything was then.
-    moved: (u64, Progress),
+    patience: Patience<Progress>,
     /// Cuts of the plan that are in force.
     pub cuts: Vec<(usize, Vec<(u64, u64)>)>,
-    election_us: u64,
 }
 
 /// How far the cluster is; any growth counts.
@@ -71,7 +59,7 @@ struct Progress {
     calls: u64,
 }
 
-impl Progress {
+impl patience::Progress for Progress {
     fn grew_since(&self, before: &Progress) -> bool {
         self.applied > before.applied
             || self.committed > before.committed
@@ -99,9 +87,8 @@ impl Acts {
             fell: false,
             settles_at: 0,
             serves_since: u64::MAX,
-            moved: (0, Progress::default()),
+            patience: Patience::new(u64::from(knobs.election_ticks) * TICK_US, Progress::default()),
             cuts: Vec::new(),
-            election_us: u64::from(knobs.election_ticks) * TICK_US,
         }
     }
 
@@ -176,7 +163,8 @@ impl World<'_> {
 
     fn enter(&mut self, stage: Stage) {
         self.acts.stage = stage;
-        self.acts.moved = (self.now, self.progress());
+        let progress = self.progress();
+        self.acts.patience.renew(self.now, progress);
     }
 
     /// The clients look at every key, and each writes one.
@@ -229,7 +217,7 @@ impl World<'_> {
     /// A fuse that did not burn down by itself is helped along.
     fn fall(&mut self, leader: usize, life: u64) {
         if self.stores[leader].life == life && self.stores[leader].is_up() {
-            if self.now > self.acts.moved.0 + 100_000 || self.clients.are_idle() {
+            if self.now > self.acts.patience.since + 100_000 || self.clients.are_idle() {
                 self.die(leader, true, DOWN_MS);
             }
             return;
@@ -277,15 +265,8 @@ impl World<'_> {
 
     /// Something must move, or the cluster is stuck.
     fn check_progress(&mut self) -> Result<(), Stop> {
-        let (since, before) = self.acts.moved;
         let progress = self.progress();
-        let best = progress.best(&before);
-        if progress.grew_since(&before) {
-            self.acts.moved = (self.now, best);
-            return Ok(());
-        }
-        self.acts.moved.1 = best;
-        if self.now - since < PATIENCE * self.acts.election_us {
+        if !self.acts.patience.is_over(self.now, progress) {
             return Ok(());
         }
         if !self.layers.liveness {
@@ -298,7 +279,7 @@ impl World<'_> {
 
     /// Which promise a cluster breaks in which nothing moves any more.
     fn why_stuck(&self) -> (&'static Rule, u64, String) {
-        let ms = PATIENCE * self.acts.election_us / 1_000;
+        let ms = self.acts.patience.most_ms();
         let state = self.statuses().map(|peer| describe(&peer)).collect::<Vec<_>>().join("; ");
         let quiet = format!("for {ms} virtual ms, though all stores run and every message arrives: {state}");
         let Some(leader) = self.leader().and_then(|i| self.status(i)) else {

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use harness::rng::Stream;
 use kv::raftstore::INIT_EPOCH_VERSION;
 use proto::kvrpcpb::Context;
 use proto::metapb;
-use raft_tests::sim::rng::Stream;
 use verdict::{ClientRequest, Oddity, Operation, Plan, Request};
 
 use super::event::Event;

@@ -1,5 +1,7 @@
 //! What happens in a world of stores.
 
+use harness::links::Report;
+
 /// Something that is going to happen. Stores, clients and the like are told by their positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -89,17 +91,6 @@ pub enum Duty {
 impl Duty {
     /// All of them.
     pub const ALL: [Duty; 4] = [Duty::Raft, Duty::Apply, Duty::Region, Duty::RaftLogGc];
-}
-
-/// How a message fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The receiver could not be reached.
-    Unreachable,
-    /// A snapshot arrived.
-    SnapshotArrived,
-    /// A snapshot got lost.
-    SnapshotLost,
 }
 
 /// What ends.

@@ -1,6 +1,6 @@
 //! Faults begin, and end.
 
-use raft_tests::sim::rng::Stream;
+use harness::rng::Stream;
 use verdict::{Fault, StoreFault};
 
 use super::event::{End, Event};

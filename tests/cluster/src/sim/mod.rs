@@ -10,9 +10,8 @@
 //! | `faults.rs` | what goes wrong |
 //! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed cluster |
 //! | `play.rs`, `story.rs` | from a run to a verdict, and to words |
-//! | `soak.rs` | many runs, and how fast they are |
 //!
-//! Entry points: [`swarm::draw_plan`], and [`profile::StoreTest`] as a [`raft_tests::graded::Simulation`].
+//! Entry point: [`profile::StoreTest`] as a [`Simulation`](harness::simulation::Simulation).
 
 mod acts;
 mod budget;
@@ -24,12 +23,11 @@ mod net;
 mod play;
 pub mod profile;
 mod request;
-mod script;
+pub mod script;
 mod seam;
-pub mod soak;
 mod store;
 mod story;
-pub mod swarm;
+mod swarm;
 mod transfer;
 mod work;
 mod world;

@@ -1,10 +1,11 @@
 //! The network between the stores: messages on their way, and snapshots that travel in pieces.
 
+use harness::links::{Fate, Links, Weather};
+use harness::queue::Queue;
+use harness::rng::{self, Noise};
+use harness::slab::Slab;
 use proto::eraftpb::MessageType;
 use proto::raft_serverpb::RaftMessage;
-use raft_tests::sim::links::{Fate, Links, Weather};
-use raft_tests::sim::queue::Queue;
-use raft_tests::sim::rng::{self, Noise};
 
 use super::event::Event;
 
@@ -35,8 +36,7 @@ impl Flying {
 pub struct Net {
     /// What becomes of messages.
     pub links: Links,
-    flying: Vec<Option<Flying>>,
-    free: Vec<usize>,
+    flying: Slab<Flying>,
     /// Messages sent so far.
     pub count: u64,
 }
@@ -44,7 +44,7 @@ pub struct Net {
 impl Net {
     /// A network in the given weather.
     pub fn new(noise: Noise, weather: Weather) -> Net {
-        Net { links: Links::new(noise, weather), flying: Vec::new(), free: Vec::new(), count: 0 }
+        Net { links: Links::new(noise, weather), flying: Slab::default(), count: 0 }
     }
 
     /// Sends a message at `now`; gives it back if it is lost.
@@ -55,37 +55,23 @@ impl Net {
         };
         // A snapshot travels over a connection of its own, where nothing is doubled.
         if let Some(after_us) = copy_after_us.filter(|_| !flying.has_snapshot()) {
-            let slot = self.hold(flying.clone());
+            let slot = self.flying.hold(flying.clone());
             queue.push(now + after_us, Event::Deliver { slot });
         }
-        let slot = self.hold(flying);
+        let slot = self.flying.hold(flying);
         queue.push(now + after_us, Event::Deliver { slot });
         None
     }
 
     /// Takes a message off the wire.
     pub fn take(&mut self, slot: usize) -> Flying {
-        self.free.push(slot);
-        self.flying[slot].take().expect("each message is delivered once")
+        self.flying.take(slot)
     }
 
     /// Positions of sender and receiver of a message.
     pub fn ends(&self, slot: usize) -> (usize, usize) {
-        let flying = self.flying[slot].as_ref().expect("each message is delivered once");
+        let flying = self.flying.get(slot);
         (flying.from, flying.to)
-    }
-
-    fn hold(&mut self, flying: Flying) -> usize {
-        match self.free.pop() {
-            Some(slot) => {
-                self.flying[slot] = Some(flying);
-                slot
-            }
-            None => {
-                self.flying.push(Some(flying));
-                self.flying.len() - 1
-            }
-        }
     }
 }
 

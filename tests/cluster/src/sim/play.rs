@@ -1,21 +1,24 @@
 //! Plays plans in the simulated world of stores, and judges what clients saw.
 
-use raft_tests::check::Violation;
-use raft_tests::sim::judge::{self, Outcome, Played, Player, Wrong};
-use raft_tests::sim::panics;
-use raft_tests::sim::shrink::{self, CALMER, Calmer, Shrinkable};
-use std::time::Duration;
+use harness::panics;
+use harness::plan::CALMER;
+use harness::rule::Violation;
+use harness::simulation::{Calmer, Played, Simulation, Wrong};
 use verdict::{ClientRequest, Knobs, Layers, Oddity, Operation, Plan};
 
 use super::profile::StoreTest;
-use super::swarm::calm_store_knobs;
+use super::swarm::{self, calm_store_knobs};
 use super::world::{Stop, World};
 use crate::check::rules;
 use crate::check::{linear, log_order};
 
-impl Player for StoreTest {
-    fn name(&self) -> &str {
+impl Simulation for StoreTest {
+    fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn draw_plan(&self, seed: u64) -> Plan {
+        swarm::draw_plan(self, seed)
     }
 
     fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played {
@@ -47,6 +50,27 @@ impl Player for StoreTest {
             played.result = Err(Wrong::Panicked(panic, doing));
         }
         played
+    }
+
+    fn calm_knobs(&self, nodes: u64) -> Knobs {
+        calm_store_knobs(nodes)
+    }
+
+    fn calmer(&self) -> &'static [Calmer] {
+        STORE_CALMER
+    }
+
+    fn has_schedules(&self) -> bool {
+        false
+    }
+
+    fn simpler(&self, operation: &Operation) -> Option<Operation> {
+        match *operation {
+            Operation::Client(ClientRequest { client, request, oddity }) if oddity != Oddity::None => {
+                Some(Operation::Client(ClientRequest { client, request, oddity: Oddity::None }))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -80,29 +104,6 @@ impl World<'_> {
     }
 }
 
-impl Shrinkable for StoreTest {
-    fn calm_knobs(&self, nodes: u64) -> Knobs {
-        calm_store_knobs(nodes)
-    }
-
-    fn calmer(&self) -> &'static [Calmer] {
-        STORE_CALMER
-    }
-
-    fn has_schedules(&self) -> bool {
-        false
-    }
-
-    fn simpler(&self, operation: &Operation) -> Option<Operation> {
-        match *operation {
-            Operation::Client(ClientRequest { client, request, oddity }) if oddity != Oddity::None => {
-                Some(Operation::Client(ClientRequest { client, request, oddity: Oddity::None }))
-            }
-            _ => None,
-        }
-    }
-}
-
 /// What can be calmed down in a world of stores.
 const STORE_CALMER: &[Calmer] = &[
     |knobs, calm| CALMER.iter().for_each(|calmer| calmer(knobs, calm)),
@@ -126,17 +127,3 @@ const STORE_CALMER: &[Calmer] = &[
         knobs.aligned_ticks = calm.aligned_ticks;
     },
 ];
-
-impl raft_tests::graded::Simulation for StoreTest {
-    fn draw_plan(&self, seed: u64) -> Plan {
-        super::swarm::draw_plan(self, seed)
-    }
-
-    fn run(&self, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
-        judge::run(self, plan, layers, audit, trace)
-    }
-
-    fn shrink(&self, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
-        shrink::shrink(self, plan, rule, layers, budget)
-    }
-}

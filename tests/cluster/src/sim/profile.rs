@@ -1,5 +1,7 @@
 //! What a simulated test may meet, part by part: no part meets what only a later part builds.
 
+use harness::simulation::Simulation;
+
 /// A graded test that runs a simulated cluster over many seeds.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreTest {
@@ -7,6 +9,13 @@ pub struct StoreTest {
     pub name: &'static str,
     /// What may be in its plans.
     pub profile: Profile,
+}
+
+impl StoreTest {
+    /// The test of that full name.
+    pub const fn new(name: &'static str, profile: Profile) -> StoreTest {
+        StoreTest { name, profile }
+    }
 }
 
 /// What may be in the plans of a test.
@@ -39,6 +48,8 @@ pub enum Story {
     OneSnapshot,
     /// A short script with a snapshot in it; the seed says at which call to its disks which store loses its power.
     PowerSweep,
+    /// The same script; the seed says at which of the named places which store loses its power.
+    NamedPlaces,
 }
 
 /// Kinds of faults.
@@ -112,4 +123,33 @@ impl Profile {
     pub const fn snapshots(self) -> Profile {
         Profile { snapshots: true, ..self }
     }
+}
+
+/// A simulation of every kind of story, and of what the reference does beyond the course: for measuring and for testing ourselves.
+pub const PROFILES: [StoreTest; 9] = [
+    StoreTest::new("soak::calm", Profile::CALM),
+    StoreTest::new("soak::restarts", Profile::CALM.clients(&[5]).story(Story::Random(Kinds::RESTARTS))),
+    StoreTest::new("soak::chaos", Profile::CHAOS),
+    StoreTest::new("soak::snapshots", Profile::SNAPSHOT_CHAOS),
+    StoreTest::new("soak::extensions", Profile::EXTENSIONS),
+    StoreTest::new("soak::one_partition", Profile::CALM.clients(&[4]).story(Story::OnePartition)),
+    StoreTest::new("soak::deposed_leader", Profile::CALM.clients(&[5]).story(Story::DeposedLeader)),
+    StoreTest::new(
+        "soak::one_snapshot",
+        Profile::CALM.stores(&[3]).clients(&[3]).story(Story::OneSnapshot).snapshots(),
+    ),
+    StoreTest::new(
+        "soak::power_sweep",
+        Profile::CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep).snapshots(),
+    ),
+];
+
+/// Prints how fast clusters of the first profiles, those of random faults, are.
+pub fn bench(seeds: u64) {
+    let sized = PROFILES[..4].iter().map(|test| {
+        [&[3u64] as &[u64], &[5]].map(|stores| {
+            Box::new(StoreTest::new(test.name, test.profile.stores(stores))) as Box<dyn Simulation>
+        })
+    });
+    harness::bench::print("stores", sized, seeds);
 }

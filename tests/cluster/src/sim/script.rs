@@ -12,6 +12,7 @@ pub fn tell(profile: &Profile, seed: u64, plan: &mut Plan) {
         Story::DeposedLeader => deposed_leader(plan),
         Story::OneSnapshot => one_snapshot(plan),
         Story::PowerSweep => power_sweep(profile.snapshots, seed, plan),
+        Story::NamedPlaces => named_places(seed, plan),
     }
 }
 
@@ -74,7 +75,13 @@ fn rests(timed: &Timed<Operation>) -> bool {
 }
 
 /// Write boundaries of the script below that a sweep tries at each store.
-pub const BOUNDARIES: u64 = 700;
+const BOUNDARIES: u64 = 700;
+/// How often a store passes a named place, at the most, before its power is cut there.
+const NAMED_PASSES: u64 = 60;
+/// So many seeds cut the power at every boundary, of each store in turn.
+pub const SWEEP: u64 = 3 * BOUNDARIES;
+/// So many seeds cut it at every named place, after each number of passes, of each store in turn.
+pub const NAMED: u64 = 3 * FailPoint::ALL.len() as u64 * NAMED_PASSES;
 
 /// A short run of three stores, with a snapshot in it if there are any. Seed `n` cuts the power of store `n mod 3` at the
 /// `n / 3`th boundary between its writes.
@@ -91,7 +98,7 @@ fn power_sweep(snapshots: bool, seed: u64, plan: &mut Plan) {
     plan.knobs.store.clients = 3;
     plan.knobs.store.keys = 6;
     // The script is the same for all seeds, and so is its noise: that is what makes the calls a sweep.
-    plan.noise = 1 + seed / (3 * BOUNDARIES);
+    plan.noise = 1 + seed / SWEEP;
     plan.faults = vec![
         fault(0, Fault::Store(StoreFault::PowerLossAtWrite { node: store, calls, down_ms: 60 })),
         fault(350, Fault::Partition { side: 0b001, for_ms: 300 }),
@@ -100,8 +107,16 @@ fn power_sweep(snapshots: bool, seed: u64, plan: &mut Plan) {
     plan.operations = steady(plan, 1_300, 25);
 }
 
-/// The same run, but the power of a store is cut at a named place instead of a boundary.
-pub fn power_loss_at(plan: &mut Plan, node: u64, point: FailPoint, passes: u64) {
+/// The same run, but the power of a store is cut at one of the named places instead of a boundary.
+fn named_places(seed: u64, plan: &mut Plan) {
+    power_sweep(true, 0, plan);
+    let point = FailPoint::ALL[(seed / 3) as usize % FailPoint::ALL.len()];
+    let passes = seed / (3 * FailPoint::ALL.len() as u64) % NAMED_PASSES;
+    power_loss_at(plan, 1 + seed % 3, point, passes);
+    plan.noise = 1 + seed / NAMED;
+}
+
+fn power_loss_at(plan: &mut Plan, node: u64, point: FailPoint, passes: u64) {
     plan.faults[0] = fault(0, Fault::Store(StoreFault::PowerLossAt { node, point, passes, down_ms: 60 }));
 }
 
@@ -140,7 +155,7 @@ mod tests {
     use super::super::world::World;
     use super::*;
 
-    const SWEEP: StoreTest = StoreTest {
+    const SCRIPTED: StoreTest = StoreTest {
         name: "2c-store::power_loss",
         profile: Profile::CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep).snapshots(),
     };
@@ -150,7 +165,7 @@ mod tests {
         for point in FailPoint::ALL {
             let mut losses = 0;
             for (node, passes) in (1..=3).flat_map(|node| [0, 1, 2, 9, 40].map(|passes| (node, passes))) {
-                let mut plan = draw_plan(&SWEEP, 0);
+                let mut plan = draw_plan(&SCRIPTED, 0);
                 power_loss_at(&mut plan, node, point, passes);
                 let mut world = World::new(&plan, Layers::ALL);
                 let ended = world.run();
@@ -164,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_sweep_meets_every_boundary_and_has_a_snapshot_in_it() {
-        let mut plan = draw_plan(&SWEEP, 0);
+        let mut plan = draw_plan(&SCRIPTED, 0);
         plan.faults.remove(0);
         let mut world = World::new(&plan, Layers::ALL);
         world.run().expect("the reference passes");

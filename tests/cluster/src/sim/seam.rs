@@ -6,11 +6,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use harness::rng::{Noise, Stream};
 use kv::engine::WriteBatch;
 use kv::raftstore::context::{Observer, PeerStatus, StoreEvent, Transport};
 use kv::raftstore::msg::{Callback, CmdResult, Dropped, RaftCommand};
 use proto::raft_serverpb::RaftMessage;
-use raft_tests::sim::rng::{Noise, Stream};
 use verdict::FailPoint;
 
 use super::request::Reply;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use harness::plan::TICK_US;
 use kv::batch::Address;
 use kv::clock::ManualClock;
 use kv::config::{RaftStoreConfig, ReadMode};
@@ -24,8 +25,6 @@ use crate::files::{Directory, SimFiles};
 
 /// The region that all stores hold.
 pub const REGION: u64 = 7;
-/// Nominal length of a tick.
-pub const TICK_US: u64 = 10_000;
 const CLUSTER: u64 = 42;
 
 /// A store through all its lives.

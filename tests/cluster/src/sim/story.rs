@@ -1,18 +1,19 @@
 //! Tells a run: every event in words.
 //!
 //! Nothing is written down while a run is merely judged. A run that is to be told is run again, with a
-//! [`Recorder`](raft_tests::sim::record::Recorder).
+//! [`Recorder`](harness::record::Recorder).
 
+use harness::links::Report;
+use harness::plan;
 use kv::raftstore::context::{PeerStatus, StoreEvent};
 use kv::raftstore::meta::states;
 use proto::eraftpb::MessageType;
 use proto::raft_serverpb::RaftMessage;
 use raft::{Role, Status};
-use raft_tests::check::describe_message;
-use raft_tests::sim::describe_fault;
+use raft_tests::check::{describe_message, role_name};
 use verdict::{Event, EventKind, Fault, StoreFault};
 
-use super::event::{Duty, Report};
+use super::event::Duty;
 use super::store::{REGION, Running};
 use super::world::World;
 use crate::check::history::Outcome;
@@ -246,22 +247,12 @@ fn changes(before: &PeerStatus, after: &PeerStatus) -> String {
     changes.join(", ")
 }
 
-/// A role in words.
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Follower => "follower",
-        Role::PreCandidate => "pre-candidate",
-        Role::Candidate => "candidate",
-        Role::Leader => "leader",
-    }
-}
-
 fn peer_name(id: u64) -> String {
     if id == 0 { "nobody".to_owned() } else { format!("peer {id}") }
 }
 
 fn fault_in_words(fault: &Fault) -> String {
-    let Fault::Store(fault) = fault else { return describe_fault(fault) };
+    let Fault::Store(fault) = fault else { return plan::fault_in_words(fault) };
     match *fault {
         StoreFault::PowerLoss { node, down_ms } => format!("n{node} is without power for {down_ms} ms"),
         StoreFault::PowerLossAtWrite { node, calls, .. } => {

@@ -3,15 +3,12 @@
 //! As with Raft groups, half of the seeds under chaos have every kind of fault, the other half each kind with a chance of one
 //! half; and the knobs matter more than the faults: one entry per message, one message per poll, workers that lag.
 
-use raft_tests::sim::calm_knobs;
-use raft_tests::sim::rng::{self, Dice, Noise, Stream};
+use harness::plan::{PLAN_VERSION, calm_knobs};
+use harness::rng::{self, Dice, Noise, Stream};
 use verdict::{ClientRequest, Fault, Knobs, Oddity, Operation, Plan, Request, StoreFault, StoreKnobs, Timed};
 
 use super::profile::{Kinds, Profile, StoreTest, Story};
 use super::script;
-
-/// Version of the plans drawn here.
-pub const PLAN_VERSION: u32 = 1;
 
 /// The plan of the given seed.
 pub fn draw_plan(test: &StoreTest, seed: u64) -> Plan {
@@ -262,18 +259,15 @@ fn draw_request(client: u64, taste: &Taste, knobs: &Knobs, dice: &mut Dice) -> C
 
 #[cfg(test)]
 mod tests {
-    use super::super::soak::PROFILES;
-    use super::*;
+    use harness::proof;
+
+    use super::super::profile::PROFILES;
 
     #[test]
     fn plans_make_sense() {
         for test in &PROFILES {
             for seed in 0..100 {
-                let plan = draw_plan(test, seed);
-                assert_eq!(plan, draw_plan(test, seed));
-                assert!(plan.knobs.heartbeat_ticks < plan.knobs.election_ticks);
-                assert!(plan.faults.is_sorted_by_key(|fault| fault.at_us));
-                assert!(plan.operations.is_sorted_by_key(|operation| operation.at_us));
+                let plan = proof::of_a_plan(test, seed);
                 assert!(test.profile.snapshots || plan.knobs.store.log_gc_ticks == 0);
                 assert!(test.profile.extensions || plan.knobs.store.read_mode == 0);
             }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use harness::links::Report;
+use harness::rng::Stream;
 use kv::snap::{SnapKey, SnapReceiver, SnapSender};
 use proto::eraftpb::Snapshot;
-use raft_tests::sim::rng::Stream;
 
-use super::event::{Event, Report};
+use super::event::Event;
 use super::net::Flying;
 use super::story::What;
 use super::world::{Stop, World};

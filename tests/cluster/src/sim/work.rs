@@ -1,20 +1,23 @@
 //! A store at its seams: it starts, is given input, does its duties, and dies.
 
+use std::sync::Arc;
+
+use harness::links::Report;
+use harness::panics;
+use harness::plan::TICK_US;
+use harness::rng::{self, Stream};
+use harness::rule::Violation;
 use kv::batch::Address;
 use kv::clock::{ManualClock, Micros};
 use kv::raftstore::context::StoreEvent;
 use proto::raft_serverpb::RaftMessage;
 use raft::SnapshotStatus;
-use raft_tests::check::Violation;
-use raft_tests::sim::panics;
-use raft_tests::sim::rng::{self, Stream};
-use std::sync::Arc;
 
-use super::event::{Duty, End, Event, Report};
+use super::event::{Duty, End, Event};
 use super::laws;
 use super::net::{self, Flying};
 use super::seam::Effect;
-use super::store::{Running, TICK_US, config};
+use super::store::{Running, config};
 use super::story::What;
 use super::world::{Stop, World};
 

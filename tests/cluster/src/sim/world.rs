@@ -2,25 +2,26 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use harness::budget::Messages;
+use harness::links::Weather;
+use harness::panics::Panic;
+use harness::plan::TICK_US;
+use harness::queue::Queue;
+use harness::record::Recorder;
+use harness::rng::{self, Noise, Stream};
+use harness::rule::Violation;
+use harness::simulation::Place;
 use kv::raftstore::context::PeerStatus;
 use proto::metapb::Region;
 use raft::Role;
-use raft_tests::check::Violation;
-use raft_tests::sim::judge::Place;
-use raft_tests::sim::links::Weather;
-use raft_tests::sim::panics::Panic;
-use raft_tests::sim::queue::Queue;
-use raft_tests::sim::record::Recorder;
-use raft_tests::sim::rng::{self, Noise, Stream};
 use verdict::{Cost, Layers, Plan};
 
 use super::acts::Acts;
-use super::budget::Budget;
 use super::client::Clients;
 use super::event::Event;
 use super::net::Net;
 use super::seam::{Seam, Shared};
-use super::store::{Store, TICK_US, first_region};
+use super::store::{Store, first_region};
 use super::transfer::Transfer;
 use crate::check::Checker;
 
@@ -65,8 +66,8 @@ pub struct World<'a> {
     pub clients: Clients,
     /// Where in the play we are.
     pub acts: Acts,
-    /// What the run has used up.
-    pub budget: Budget,
+    /// Messages that were sent in this virtual second.
+    pub messages: Messages,
     /// Digest of all events so far.
     pub hash: u64,
     /// For the scorecard.
@@ -103,7 +104,7 @@ impl<'a> World<'a> {
             shared: Shared::new(nodes, noise, plan.knobs.slow_disk_ppm, checker),
             clients: Clients::new(plan),
             acts: Acts::new(&plan.knobs),
-            budget: Budget::default(),
+            messages: Messages::default(),
             hash: rng::fold(0, nodes),
             cost: Cost { runs: 1, ..Cost::default() },
             recorder: None,

@@ -1,7 +1,4 @@
-//! The graded tests: which part they belong to, what each is worth, and what runs it.
-//!
-//! A student meets the tests of a part in this order: exact tests, which are read and understood at the desk; then simulated
-//! clusters. Points are all or nothing for each test, and add up to the points of the part.
+//! The graded tests of the parts that build the store.
 
 mod p1;
 mod p2b;
@@ -9,143 +6,60 @@ mod p2b_sim;
 mod p2c;
 mod p2c_sim;
 
-use raft_tests::graded::{Graded, Suites, Work};
-use raft_tests::suite::run_exact;
-use verdict::{TestInfo, TestKind};
+use harness::suite::{SOAK, Suites, Test, simulated};
 
-use crate::sim::profile::{Profile, StoreTest};
-use crate::unit::Check;
+use crate::sim::profile::{Profile, StoreTest, Story};
+use crate::sim::script::{NAMED, SWEEP};
 
-/// One graded test.
-pub struct Test {
-    /// Part, as in `2b`.
-    pub part: &'static str,
-    /// Name within the part, as in `basic`.
-    pub name: &'static str,
-    /// What it is worth.
-    pub points: u32,
-    /// What it shows, in one line.
-    pub about: &'static str,
-    /// Section of the handout, as in `1-standalone.md#get`.
-    pub handout: &'static str,
-    /// What runs it.
-    pub body: Body,
-    /// Wall-clock backstop of one process that runs it, in milliseconds.
-    pub limit_ms: u64,
-}
+/// The suites of the parts that build the store. `2c-store` and `2c-raft` together are project2c.
+pub static SUITES: Suites = Suites {
+    program: "cluster-worker",
+    parts: &[("1", 60), ("2b", 200), ("2c-store", 80)],
+    tests: &[p1::TESTS, p2b::EXACT, p2b_sim::SIMULATED, p2c::EXACT, p2c_sim::SIMULATED, BEYOND],
+    limit_ms: 60_000,
+};
 
-/// What runs a test.
-pub enum Body {
-    /// One exact scene.
-    Unit(fn() -> Check),
-    /// A simulated cluster, over so many seeds by default.
-    Sim {
-        /// What may happen.
-        test: StoreTest,
-        /// Seeds run by default.
-        seeds: u64,
-    },
-}
+/// What no student is graded on: read index and leases, under the same faults and checks as the rest; and power cuts at every place
+/// where a write can be torn.
+#[rustfmt::skip]
+const BEYOND: &[Test] = &[
+    simulated(SOAK, "extensions", 0, HANDOUT, "what the store does beyond the course survives faults", &StoreTest::new("soak::extensions", Profile::EXTENSIONS), 200),
+    simulated(SOAK, "power_sweep", 0, HANDOUT, "a store gets over a power loss at every boundary between two writes", &StoreTest::new("soak::power_sweep", SCRIPTED.story(Story::PowerSweep)), SWEEP),
+    simulated(SOAK, "named_places", 0, HANDOUT, "a store gets over a power loss at every named place", &StoreTest::new("soak::named_places", SCRIPTED.story(Story::NamedPlaces)), NAMED),
+];
+const SCRIPTED: Profile = Profile::CALM.stores(&[3]).clients(&[3]).snapshots();
+const HANDOUT: &str = "2c-store.md#simulation";
 
-/// The parts in the order of the course, with their points. `2c-store` and `2c-raft` together are project2c.
-pub const PARTS: [(&str, u32); 3] = [("1", 60), ("2b", 200), ("2c-store", 80)];
+#[cfg(test)]
+mod tests {
+    use harness::{proof, suite::Body};
 
-/// Backstop for exact tests; they take milliseconds.
-const EXACT_LIMIT_MS: u64 = 3_000;
-/// Backstop for a shard of a simulation's seeds.
-const LONG_LIMIT_MS: u64 = 60_000;
+    use super::SUITES;
 
-/// An exact test.
-pub const fn exact(
-    part: &'static str,
-    name: &'static str,
-    points: u32,
-    handout: &'static str,
-    about: &'static str,
-    body: fn() -> Check,
-) -> Test {
-    Test { part, name, points, about, handout, body: Body::Unit(body), limit_ms: EXACT_LIMIT_MS }
-}
-
-/// A simulated cluster over seeds.
-const fn simulated(
-    part: &'static str,
-    full_name: &'static str,
-    points: u32,
-    handout: &'static str,
-    about: &'static str,
-    (profile, seeds): (Profile, u64),
-) -> Test {
-    let (_, name) = full_name.split_at(part.len() + "::".len());
-    let body = Body::Sim { test: StoreTest { name: full_name, profile }, seeds };
-    Test { part, name, points, about, handout, body, limit_ms: LONG_LIMIT_MS }
-}
-
-/// Every test of every part, in order.
-pub fn all() -> impl Iterator<Item = &'static Test> {
-    [p1::TESTS, p2b::EXACT, p2b_sim::SIMULATED, p2c::EXACT, p2c_sim::SIMULATED].into_iter().flatten()
-}
-
-/// The tests of one part, in order; none if there is no such part.
-pub fn tests(part: &str) -> Vec<&'static Test> {
-    all().filter(|test| test.part == part).collect()
-}
-
-/// The test with this full name, as in `2b::basic`.
-pub fn find(full_name: &str) -> Option<&'static Test> {
-    let (part, name) = full_name.split_once("::")?;
-    all().find(|test| test.part == part && test.name == name)
-}
-
-impl Test {
-    /// Part, `::`, name.
-    pub fn full_name(&self) -> String {
-        format!("{}::{}", self.part, self.name)
+    #[test]
+    fn the_list_is_sound() {
+        proof::of_the_list(&SUITES);
     }
 
-    /// What the supervisor needs to know of it.
-    pub fn info(&self) -> TestInfo {
-        let (kind, seeds) = match &self.body {
-            Body::Unit(_) => (TestKind::Unit, 0),
-            Body::Sim { seeds, .. } => (TestKind::Simulation, *seeds),
-        };
-        TestInfo {
-            name: self.full_name(),
-            points: self.points,
-            about: self.about.to_owned(),
-            handout: self.handout.to_owned(),
-            kind,
-            seeds,
-            limit_ms: self.limit_ms,
+    #[test]
+    fn the_reference_passes_every_exact_test() {
+        proof::of_exact_tests(&SUITES);
+    }
+
+    #[test]
+    fn simulations_are_worth_their_share() {
+        for (part, points) in [("2b", 110), ("2c-store", 45)] {
+            let simulated = SUITES.of_part(part).filter(|test| matches!(test.body, Body::Simulation(..)));
+            assert_eq!(simulated.map(|test| test.points).sum::<u32>(), points, "part {part}");
         }
     }
 
-    /// Ready to be run by a worker.
-    pub fn graded(&'static self) -> Graded {
-        let work = match &self.body {
-            Body::Unit(body) => Work::Exact(Box::new(|| run_exact(&self.full_name(), self.about, *body))),
-            Body::Sim { test, .. } => Work::Simulation(test),
-        };
-        Graded { name: self.full_name(), about: self.about, work }
+    #[test]
+    fn the_reference_passes_a_run_of_every_simulation() {
+        for test in SUITES.all() {
+            if let Body::Simulation(simulation, _) = test.body {
+                proof::of_a_run(simulation, 0);
+            }
+        }
     }
 }
-
-/// The suites of the parts that build the store.
-pub struct ClusterSuites;
-
-impl Suites for ClusterSuites {
-    fn program(&self) -> &'static str {
-        "cluster-worker"
-    }
-
-    fn tests(&self, part: &str) -> Vec<TestInfo> {
-        tests(part).into_iter().map(Test::info).collect()
-    }
-
-    fn find(&self, full_name: &str) -> Option<Graded> {
-        find(full_name).map(Test::graded)
-    }
-}
-
-#[cfg(test)]
-mod tests;

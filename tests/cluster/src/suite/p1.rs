@@ -1,6 +1,7 @@
 //! Part 1, standalone storage: 60 points.
 
-use super::{Test, exact};
+use harness::suite::{Test, exact};
+
 use crate::unit::p1::{course, disk, keys, reading, refusals, scans, writing};
 
 const PART: &str = "1";

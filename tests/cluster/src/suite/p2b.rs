@@ -1,6 +1,7 @@
 //! Part 2b, the replicated store: the exact tests, 90 of 200 points.
 
-use super::{Test, exact};
+use harness::suite::{Test, exact};
+
 use crate::unit::p2b::{apply, log, propose, read, ready, restart, save, write};
 
 const PART: &str = "2b";

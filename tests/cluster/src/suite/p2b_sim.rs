@@ -2,8 +2,9 @@
 //!
 //! The scenarios of TinyKV's `GenericTest` family keep their names and meaning; what they are judged by is ours.
 
-use super::{Test, simulated};
-use crate::sim::profile::{Kinds, Profile, Story};
+use harness::suite::{Test, simulated};
+
+use crate::sim::profile::{Kinds, Profile, StoreTest, Story};
 
 const PART: &str = "2b";
 const HANDOUT: &str = "2b-store.md#simulation";
@@ -21,18 +22,18 @@ const BOTH: Story = Story::Random(Kinds::RESTARTS_AND_PARTITIONS);
 /// The tests, in order.
 #[rustfmt::skip]
 pub static SIMULATED: &[Test] = &[
-    simulated(PART, "2b::basic", 6, HANDOUT, "one client writes and reads through five stores", (CALM, SEEDS)),
-    simulated(PART, "2b::concurrent", 7, HANDOUT, "so do five clients at once", (FIVE, SEEDS)),
-    simulated(PART, "2b::unreliable", 8, HANDOUT, "a network that loses, doubles and reorders messages changes no answer", (FIVE.unreliable(), SEEDS)),
-    simulated(PART, "2b::one_partition", 8, HANDOUT, "a leader that is cut off serves nobody; the majority serves everybody", (CALM.clients(&[4]).story(Story::OnePartition), SEEDS)),
-    simulated(PART, "2b::many_partitions_one_client", 7, HANDOUT, "one client is served through partitions that come and go", (CALM.story(PARTITIONS), SEEDS)),
-    simulated(PART, "2b::many_partitions_many_clients", 8, HANDOUT, "so are five", (FIVE.story(PARTITIONS), SEEDS)),
-    simulated(PART, "2b::persist_one_client", 7, HANDOUT, "all stores stop and start again, and one client loses nothing", (CALM.story(RESTARTS), SEEDS)),
-    simulated(PART, "2b::persist_concurrent", 8, HANDOUT, "nor do five", (FIVE.story(RESTARTS), SEEDS)),
-    simulated(PART, "2b::persist_concurrent_unreliable", 9, HANDOUT, "nor on an unreliable network", (FIVE.story(RESTARTS).unreliable(), SEEDS)),
-    simulated(PART, "2b::persist_partition", 8, HANDOUT, "nor when the network falls apart as well", (FIVE.story(BOTH), SEEDS)),
-    simulated(PART, "2b::persist_partition_unreliable", 9, HANDOUT, "nor with all of that at once", (FIVE.story(BOTH).unreliable(), SEEDS)),
-    simulated(PART, "2b::deposed_leader", 7, HANDOUT, "a leader that was deposed, and does not know, answers no read", (FIVE.story(Story::DeposedLeader), SEEDS)),
-    simulated(PART, "2b::power_loss", 6, HANDOUT, "a store that loses its power in the middle of any write starts again, and has lost nothing that it promised", (CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep), MANY_SEEDS)),
-    simulated(PART, "2b::chaos", 12, HANDOUT, "whatever goes wrong, every answer can be explained by one order of all requests", (Profile::CHAOS, MANY_SEEDS)),
+    simulated(PART, "basic", 6, HANDOUT, "one client writes and reads through five stores", &StoreTest::new("2b::basic", CALM), SEEDS),
+    simulated(PART, "concurrent", 7, HANDOUT, "so do five clients at once", &StoreTest::new("2b::concurrent", FIVE), SEEDS),
+    simulated(PART, "unreliable", 8, HANDOUT, "a network that loses, doubles and reorders messages changes no answer", &StoreTest::new("2b::unreliable", FIVE.unreliable()), SEEDS),
+    simulated(PART, "one_partition", 8, HANDOUT, "a leader that is cut off serves nobody; the majority serves everybody", &StoreTest::new("2b::one_partition", CALM.clients(&[4]).story(Story::OnePartition)), SEEDS),
+    simulated(PART, "many_partitions_one_client", 7, HANDOUT, "one client is served through partitions that come and go", &StoreTest::new("2b::many_partitions_one_client", CALM.story(PARTITIONS)), SEEDS),
+    simulated(PART, "many_partitions_many_clients", 8, HANDOUT, "so are five", &StoreTest::new("2b::many_partitions_many_clients", FIVE.story(PARTITIONS)), SEEDS),
+    simulated(PART, "persist_one_client", 7, HANDOUT, "all stores stop and start again, and one client loses nothing", &StoreTest::new("2b::persist_one_client", CALM.story(RESTARTS)), SEEDS),
+    simulated(PART, "persist_concurrent", 8, HANDOUT, "nor do five", &StoreTest::new("2b::persist_concurrent", FIVE.story(RESTARTS)), SEEDS),
+    simulated(PART, "persist_concurrent_unreliable", 9, HANDOUT, "nor on an unreliable network", &StoreTest::new("2b::persist_concurrent_unreliable", FIVE.story(RESTARTS).unreliable()), SEEDS),
+    simulated(PART, "persist_partition", 8, HANDOUT, "nor when the network falls apart as well", &StoreTest::new("2b::persist_partition", FIVE.story(BOTH)), SEEDS),
+    simulated(PART, "persist_partition_unreliable", 9, HANDOUT, "nor with all of that at once", &StoreTest::new("2b::persist_partition_unreliable", FIVE.story(BOTH).unreliable()), SEEDS),
+    simulated(PART, "deposed_leader", 7, HANDOUT, "a leader that was deposed, and does not know, answers no read", &StoreTest::new("2b::deposed_leader", FIVE.story(Story::DeposedLeader)), SEEDS),
+    simulated(PART, "power_loss", 6, HANDOUT, "a store that loses its power in the middle of any write starts again, and has lost nothing that it promised", &StoreTest::new("2b::power_loss", CALM.stores(&[3]).clients(&[3]).story(Story::PowerSweep)), MANY_SEEDS),
+    simulated(PART, "chaos", 12, HANDOUT, "whatever goes wrong, every answer can be explained by one order of all requests", &StoreTest::new("2b::chaos", Profile::CHAOS), MANY_SEEDS),
 ];

@@ -1,6 +1,7 @@
 //! Part 2c in the store, log compaction and snapshots: the exact tests, 35 of 80 points.
 
-use super::{Test, exact};
+use harness::suite::{Test, exact};
+
 use crate::unit::p2c::{compact, generate, install, states};
 
 const PART: &str = "2c-store";

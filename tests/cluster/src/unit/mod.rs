@@ -18,4 +18,6 @@ pub mod p1;
 pub mod p2b;
 pub mod p2c;
 
-pub use raft_tests::unit::{Check, Fail, Promise, ensure, story};
+pub use harness::ensure;
+pub use harness::exact::{Check, Fail, Promise};
+pub use harness::story;

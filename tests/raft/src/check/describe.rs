@@ -5,15 +5,20 @@ use raft::{Role, Status};
 
 use crate::disk::snapshot_id;
 
-/// A peer, in a few words.
-pub fn describe_status(status: &Status) -> String {
-    let Status { id, term, vote, leader_id, commit, last, .. } = *status;
-    let role = match status.role {
+/// A role in words.
+pub fn role_name(role: Role) -> &'static str {
+    match role {
         Role::Follower => "follower",
         Role::PreCandidate => "pre-candidate",
         Role::Candidate => "candidate",
         Role::Leader => "leader",
-    };
+    }
+}
+
+/// A peer, in a few words.
+pub fn describe_status(status: &Status) -> String {
+    let Status { id, term, vote, leader_id, commit, last, .. } = *status;
+    let role = role_name(status.role);
     let vote = if vote == 0 { "none".to_owned() } else { vote.to_string() };
     let leader = if leader_id == 0 { "unknown".to_owned() } else { leader_id.to_string() };
     format!(

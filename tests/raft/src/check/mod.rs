@@ -30,7 +30,7 @@ use std::hash::{Hash, Hasher};
 
 use proto::eraftpb::{Entry, Message};
 use raft::{Config, Error, Index, LogId, Ready};
-use verdict::{Finding, Layers, Strength};
+use verdict::{Layers, Strength};
 
 use crate::core::{Core, Face, Input};
 use crate::disk::{Disk, Image};
@@ -38,38 +38,9 @@ use crate::host::CallResult;
 use ghost::Ghost;
 use view::View;
 
-pub use describe::{describe_message, describe_status};
+pub use describe::{describe_message, describe_status, role_name};
+pub use harness::rule::{Rule, Violation};
 pub use peers::PEERS_MAX;
-pub use rules::Rule;
-
-/// A broken rule.
-#[derive(Clone, Debug)]
-pub struct Violation {
-    /// Which.
-    pub rule: &'static Rule,
-    /// Peer at fault; 0 if none alone.
-    pub node: u64,
-    /// What was seen, in words.
-    pub seen: String,
-}
-
-impl Violation {
-    /// For the report.
-    pub fn to_finding(&self) -> Finding {
-        let Rule { id, title, strength, layer, section, promised, why } = *self.rule;
-        Finding {
-            rule: id.to_owned(),
-            title: title.to_owned(),
-            strength,
-            layer: layer.to_owned(),
-            section: section.to_owned(),
-            promised: promised.to_owned(),
-            seen: self.seen.clone(),
-            why: why.to_owned(),
-            node: self.node,
-        }
-    }
-}
 
 /// Whether all is well; if not, which rule is broken. Boxed by nobody: it is made at most once in a run.
 pub(crate) type Verdict = Result<(), Violation>;

@@ -3,49 +3,7 @@
 //! `R1` to `R26` are the classic promises of Raft and of our API; the others judge single transitions. `W` rules are good
 //! practice only: they never fail a run, and are named as the probable cause when something else does.
 
-use verdict::Strength::{self, Contract, Liveness, Safety, Should};
-
-/// Something that every correct peer, or group, keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Name, as in `R13`.
-    pub id: &'static str,
-    /// In a few words.
-    pub title: &'static str,
-    /// How hard it is.
-    pub strength: Strength,
-    /// Which kind of check found it: `relation` (one transition) or `invariant` (the whole group, over time).
-    pub layer: &'static str,
-    /// Section of the Raft paper, the thesis or the handout.
-    pub section: &'static str,
-    /// What is promised.
-    pub promised: &'static str,
-    /// What goes wrong without it.
-    pub why: &'static str,
-}
-
-/// Declares the rules, and [`RULES`], the list of all.
-macro_rules! rules {
-    ($($name:ident $id:literal $strength:ident $layer:literal $section:literal $title:literal
-        promised $promised:literal
-        why $why:literal)*) => {
-        $(
-            #[doc = $title]
-            pub const $name: Rule = Rule {
-                id: $id,
-                title: $title,
-                strength: $strength,
-                layer: $layer,
-                section: $section,
-                promised: $promised,
-                why: $why,
-            };
-        )*
-
-        /// All rules, in the order of their declaration.
-        pub const RULES: &[&Rule] = &[$(&$name),*];
-    };
-}
+use harness::rules;
 
 rules! {
     ONE_LEADER "R1" Safety "invariant" "§5.2" "at most one leader in a term"

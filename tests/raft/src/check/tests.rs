@@ -121,7 +121,7 @@ fn vote_request(from: u64, term: u64) -> Message {
 }
 
 #[track_caller]
-fn trips<T: std::fmt::Debug>(result: Result<T, Violation>, rule: &rules::Rule) {
+fn trips<T: std::fmt::Debug>(result: Result<T, Violation>, rule: &harness::rule::Rule) {
     let violation = result.expect_err("a rule must trip");
     assert_eq!(violation.rule.id, rule.id, "{}", violation.seen);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
+use harness::panics;
 use proto::eraftpb::ConfChangeType;
 
 use super::act::{Act, Fuse, Step};
 use super::hash::Seen;
 use super::world::World;
 use super::{Scope, Wrong};
-use crate::sim::panics;
 
 /// How much may happen in one search.
 #[derive(Clone, Copy, Debug)]

@@ -17,12 +17,14 @@ mod tests;
 pub mod walk;
 pub mod world;
 
+use harness::judge::Verdict;
+use harness::panics::{self, Panic};
+use harness::suite::Search;
 use verdict::{Cost, Failure, FailureKind, Finding, Layers};
 
 use crate::check::Violation;
 use crate::core::Face;
 use crate::disk::mix;
-use crate::sim::panics::{self, Panic};
 use act::{Act, Step};
 use bfs::Found;
 use stories::{ON_THE_WAY, Story};
@@ -121,17 +123,6 @@ impl SearchTest {
     }
 }
 
-/// What became of a search.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// Nothing went wrong.
-    Passed(Cost),
-    /// Something did.
-    Failed(Box<Failure>),
-    /// It came to a body that is not written yet: the text of its `todo!`.
-    NotImplemented(String),
-}
-
 /// How a step went wrong.
 #[derive(Clone, Debug)]
 pub enum Wrong {
@@ -183,29 +174,32 @@ struct Run {
     seed: Option<u64>,
 }
 
-/// Runs `test`: the stories first, as theirs are the shortest, then the walks. The same seed gives the same search.
-pub fn run(test: &SearchTest, base_seed: u64, layers: Layers) -> Outcome {
-    let mut cost = Cost::default();
+impl Search for SearchTest {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The same seed gives the same search.
+    fn run(&self, base_seed: u64, layers: Layers) -> (Verdict, Cost) {
+        let mut cost = Cost::default();
+        let verdict = search(self, base_seed, layers, &mut cost);
+        (verdict, cost)
+    }
+}
+
+/// The stories first, as theirs are the shortest, then the walks.
+fn search(test: &SearchTest, base_seed: u64, layers: Layers, cost: &mut Cost) -> Verdict {
     for story in test.stories {
-        if let Some((wrong, run)) = tell(test, story, layers, &mut cost) {
-            return fail(test, wrong, run, layers, &cost);
+        if let Some((wrong, run)) = tell(test, story, layers, cost) {
+            return fail(test, wrong, run, layers, cost);
         }
     }
     for seed in 0..test.walks {
-        if let Some((wrong, run)) = walk(test, base_seed, seed, layers, &mut cost) {
-            return fail(test, wrong, run, layers, &cost);
+        if let Some((wrong, run)) = walk(test, base_seed, seed, layers, cost) {
+            return fail(test, wrong, run, layers, cost);
         }
     }
-    idle(test, &cost).unwrap_or(Outcome::Passed(cost))
-}
-
-/// Runs one walk of `test` only: how a failure is replayed.
-pub fn run_walk(test: &SearchTest, base_seed: u64, seed: u64, layers: Layers) -> Outcome {
-    let mut cost = Cost::default();
-    match walk(test, base_seed, seed, layers, &mut cost) {
-        Some((wrong, run)) => fail(test, wrong, run, layers, &cost),
-        None => Outcome::Passed(cost),
-    }
+    idle(test, cost).unwrap_or(Verdict::Passed)
 }
 
 fn story_tuning(story: &Story) -> Tuning {
@@ -338,19 +332,19 @@ fn minimise(test: &SearchTest, run: &mut Run, wrong: &Wrong, layers: Layers) {
     run.steps = steps;
 }
 
-fn fail(test: &SearchTest, wrong: Wrong, mut run: Run, layers: Layers, cost: &Cost) -> Outcome {
+fn fail(test: &SearchTest, wrong: Wrong, mut run: Run, layers: Layers, cost: &Cost) -> Verdict {
     if let Some(text) = wrong.not_implemented() {
-        return Outcome::NotImplemented(text.to_owned());
+        return Verdict::NotImplemented(text.to_owned());
     }
     let Some((again, _)) = replay(test, &run, &run.steps, layers) else {
-        return Outcome::Failed(Box::new(report::not_deterministic(&wrong, run.seed, cost)));
+        return Verdict::Failed(Box::new(report::not_deterministic(&wrong, run.seed, cost)));
     };
     if again.name() == wrong.name() {
         minimise(test, &mut run, &wrong, layers);
     }
     let told = report::tell(test.face, &run.scope, run.start, run.tuning, &run.steps, layers);
     let (findings, kind) = report::findings(told.wrong.as_ref().unwrap_or(&wrong), told.advice);
-    Outcome::Failed(Box::new(Failure {
+    Verdict::Failed(Box::new(Failure {
         kind,
         findings,
         story: told.lines,
@@ -362,7 +356,7 @@ fn fail(test: &SearchTest, wrong: Wrong, mut run: Run, layers: Layers, cost: &Co
 }
 
 /// A search in which nobody is ever elected has shown nothing.
-fn idle(test: &SearchTest, cost: &Cost) -> Option<Outcome> {
+fn idle(test: &SearchTest, cost: &Cost) -> Option<Verdict> {
     let enough = test.walks < 100
         || (cost.ticks > test.walks / 4 && (!test.scope.proposals || cost.committed > test.walks));
     if enough {
@@ -384,7 +378,7 @@ fn idle(test: &SearchTest, cost: &Cost) -> Option<Outcome> {
         why: "a group that does nothing keeps every promise and is of no use".to_owned(),
         node: 0,
     };
-    Some(Outcome::Failed(Box::new(Failure {
+    Some(Verdict::Failed(Box::new(Failure {
         kind: FailureKind::Broken,
         findings: vec![finding],
         story: Vec::new(),

@@ -1,14 +1,13 @@
 //! A failing run, told.
 
-use raft::Role;
+use harness::panics;
 use verdict::{Cost, Failure, FailureKind, Finding, Layers, Strength};
 
 use super::act::{Act, Fuse, Step};
 use super::world::{Start, Tuning, World};
 use super::{Scope, Wrong};
-use crate::check::{Violation, describe_message};
+use crate::check::{Violation, describe_message, role_name};
 use crate::core::Face;
-use crate::sim::panics;
 
 /// A replayed run.
 pub struct Told {
@@ -113,13 +112,7 @@ fn describe(world: &World, step: Step) -> String {
 fn changes(before: &raft::Status, after: &raft::Status) -> String {
     let mut parts = Vec::new();
     if (before.role, before.term) != (after.role, after.term) {
-        let role = match after.role {
-            Role::Follower => "follower",
-            Role::PreCandidate => "pre-candidate",
-            Role::Candidate => "candidate",
-            Role::Leader => "leader",
-        };
-        parts.push(format!("{role} of term {}", after.term));
+        parts.push(format!("{} of term {}", role_name(after.role), after.term));
     }
     if before.vote != after.vote && after.vote != 0 {
         parts.push(format!("votes for {}", after.vote));

@@ -1,16 +1,17 @@
 //! The search, searched.
 
+use harness::judge::Verdict;
+use harness::suite::Search as _;
 use verdict::{Cost, Layers};
 
+use super::SearchTest;
 use super::hash::Seen;
-use super::{Outcome, SearchTest, run};
 
 fn passes(mut test: SearchTest) -> Cost {
     test.walks = 200;
-    match run(&test, 1, Layers::ALL) {
-        Outcome::Passed(cost) => cost,
-        other => panic!("{}: {other:?}", test.name),
-    }
+    let (verdict, cost) = test.run(1, Layers::ALL);
+    assert!(matches!(verdict, Verdict::Passed), "{}: {verdict:?}", test.name);
+    cost
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! What each event does.
 
 use bytes::Bytes;
+use harness::links::MOST_PEERS;
+use harness::links::Report;
+use harness::rng::Stream;
 use proto::eraftpb::{ConfChange, ConfChangeType, MessageType};
 use raft::SnapshotStatus;
 use verdict::{Fault, Operation, Step};
 
-use super::event::{End, Event, Report};
-use super::links::MOST_PEERS;
+use super::event::{End, Event};
 use super::net::Flying;
 use super::node::{self, Fuse};
-use super::rng::Stream;
 use super::story::What;
 use super::world::{Stop, World};
 use crate::core::{Face, Input};

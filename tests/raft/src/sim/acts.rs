@@ -1,33 +1,22 @@
-//! The play has three acts: chaos; heal and converge; crash the leader just as clients go idle, and serve again.
-//!
-//! From the healing on everything works, so the group must too. What is demanded is *progress*: only a group in which
-//! nothing moves for [`PATIENCE`] election timeouts has failed. Any bound on the time to converge would sooner or later
-//! accuse a correct core whose candidates tied a few times in a row.
+//! The three acts of the play (see [`harness::patience`]), as a group plays them.
 
-use raft::{Role, Status};
+use harness::links::Weather;
+use harness::patience::{self, DOWN_MS, GRACE_US, Patience, WATCH_US};
+use harness::plan::TICK_US;
+use harness::rng::Stream;
+use harness::rule::{Rule, Violation};
+use raft::Status;
 use verdict::Knobs;
 
 use super::event::Event;
 use super::laws;
-use super::links::Weather;
 use super::node::Fuse;
-use super::rng::Stream;
 use super::story::What;
-use super::world::{Stop, TICK_US, World};
-use crate::check::{Rule, Violation};
+use super::world::{Stop, World};
+use crate::check::role_name;
 
-/// Nothing may stand still for so many election timeouts once all is well. With five peers and ticks in step, the shortest of the
-/// random timeouts ties less than once in four, and a tie costs at most two timeouts: 4⁻²⁵ for a correct core.
-const PATIENCE: u64 = 50;
 /// A leader that everybody follows is watched for so many election timeouts.
 const WATCHED: u64 = 10;
-/// After the healing, a leader that all seem to follow may still be one that some have not heard of for a while, and whose
-/// messages are still under way.
-const GRACE_US: u64 = 500_000;
-/// How often the acts look at the group.
-const WATCH_US: u64 = 10_000;
-/// How long the leader stays down in the last act.
-const DOWN_MS: u64 = 250;
 
 /// Where in the play we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +42,7 @@ pub struct Acts {
     fell: bool,
     /// The group is not called settled before.
     settles_at: u64,
-    /// When something last moved, and how far everything was then.
-    moved: (u64, Progress),
+    patience: Patience<Progress>,
     /// Cuts of the plan that are in force.
     pub cuts: Vec<(usize, Vec<(u64, u64)>)>,
     /// The group as of the highest index that anybody applied.
@@ -76,8 +64,7 @@ struct Progress {
     next: u64,
 }
 
-impl Progress {
-    /// Whether anything is further than it has been so far.
+impl patience::Progress for Progress {
     fn grew_since(&self, before: &Progress) -> bool {
         let replicates = self.matched > before.matched || self.next < before.next;
         self.applied > before.applied
@@ -85,7 +72,7 @@ impl Progress {
             || (self.term == before.term && replicates)
     }
 
-    /// The furthest that anything has been so far. What a leader knows of others starts anew in each term.
+    /// What a leader knows of others starts anew in each term.
     fn best(&self, before: &Progress) -> Progress {
         let applied = self.applied.max(before.applied);
         let committed = self.committed.max(before.committed);
@@ -101,16 +88,17 @@ impl Acts {
     /// Before the curtain rises.
     pub fn new(knobs: &Knobs) -> Acts {
         let members: Vec<u64> = (1..=knobs.nodes).collect();
+        let election_us = u64::from(knobs.election_ticks) * TICK_US;
         Acts {
             stage: Stage::Chaos,
             fell: false,
             settles_at: 0,
-            moved: (0, Progress::default()),
+            patience: Patience::new(election_us, Progress::default()),
             cuts: Vec::new(),
             ever: members.clone(),
             members,
             members_at: 0,
-            election_us: u64::from(knobs.election_ticks) * TICK_US,
+            election_us,
         }
     }
 
@@ -189,7 +177,8 @@ impl World<'_> {
 
     fn enter(&mut self, stage: Stage) {
         self.acts.stage = stage;
-        self.acts.moved = (self.now, self.progress());
+        let progress = self.progress();
+        self.acts.patience.renew(self.now, progress);
     }
 
     /// Everybody agrees: what comes next?
@@ -209,7 +198,7 @@ impl World<'_> {
                 let seen = format!(
                     "all peers followed n{leader} in term {term} and every message arrived, but now n{} is {} of term {}, following {}",
                     status.id,
-                    name_of(status.role),
+                    role_name(status.role),
                     status.term,
                     name_of_peer(status.leader_id)
                 );
@@ -217,7 +206,7 @@ impl World<'_> {
             }
         }
         if self.now < until {
-            self.acts.moved.0 = self.now;
+            self.acts.patience.since = self.now;
             return Ok(());
         }
         if self.acts.fell {
@@ -319,15 +308,8 @@ impl World<'_> {
 
     /// Something must move, or the group is stuck.
     fn check_progress(&mut self) -> Result<(), Stop> {
-        let (since, before) = self.acts.moved;
         let progress = self.progress();
-        let best = progress.best(&before);
-        if progress.grew_since(&before) {
-            self.acts.moved = (self.now, best);
-            return Ok(());
-        }
-        self.acts.moved.1 = best;
-        if self.now - since < PATIENCE * self.acts.election_us {
+        if !self.acts.patience.is_over(self.now, progress) {
             return Ok(());
         }
         if !self.layers.liveness {
@@ -340,7 +322,7 @@ impl World<'_> {
 
     /// Which promise a group breaks in which nothing moves any more.
     fn why_stuck(&self) -> (&'static Rule, u64, String) {
-        let ms = PATIENCE * self.acts.election_us / 1_000;
+        let ms = self.acts.patience.most_ms();
         let state = self.members().map(|peer| describe(&peer)).collect::<Vec<_>>().join("; ");
         let Some(leader) = self.leader().and_then(|i| self.nodes[i].status()) else {
             let seen = format!(
@@ -398,16 +380,6 @@ impl World<'_> {
     }
 }
 
-/// A role in words.
-pub fn name_of(role: Role) -> &'static str {
-    match role {
-        Role::Follower => "follower",
-        Role::PreCandidate => "pre-candidate",
-        Role::Candidate => "candidate",
-        Role::Leader => "leader",
-    }
-}
-
 fn name_of_peer(id: u64) -> String {
     if id == 0 { "nobody".to_owned() } else { format!("n{id}") }
 }
@@ -416,7 +388,7 @@ fn describe(peer: &Status) -> String {
     format!(
         "n{} {} of term {} following {}, log ends {}@{}, commit {}, applied {}",
         peer.id,
-        name_of(peer.role),
+        role_name(peer.role),
         peer.term,
         name_of_peer(peer.leader_id),
         peer.last.index,

@@ -1,12 +1,13 @@
 //! One peer at its seams: it starts, takes input, has its `Ready`s carried out, and dies.
 
+use harness::links::Report;
+use harness::rng::{self, Stream};
 use proto::eraftpb::{EntryType, Message, MessageType};
 use raft::{Config, ReadMode, Ready};
 use verdict::Step;
 
-use super::event::{End, Event, Report};
+use super::event::{End, Event};
 use super::net::{Flying, Sent};
-use super::rng::{self, Stream};
 use super::world::{Stop, World};
 use crate::core::{Face, Input};
 use crate::host::{CallResult, Host};

@@ -1,5 +1,7 @@
 //! What happens in a world of Raft groups.
 
+use harness::links::Report;
+
 /// Something that is going to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -62,17 +64,6 @@ pub enum Event {
         /// Position of the peer.
         node: usize,
     },
-}
-
-/// How a message fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The receiver could not be reached.
-    Unreachable,
-    /// A snapshot arrived.
-    SnapshotArrived,
-    /// A snapshot got lost.
-    SnapshotLost,
 }
 
 /// What ends.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
+use harness::links::{Fate, Links, Weather};
+use harness::queue::Queue;
+use harness::rng::{self, Noise};
+use harness::slab::Slab;
 use prost::Message as _;
 use proto::eraftpb::{Message, MessageType};
 
 use super::event::Event;
-use super::links::{Fate, Links, Weather};
-use super::queue::Queue;
-use super::rng::{self, Noise};
 
 /// A message on its way.
 #[derive(Clone, Debug)]
@@ -33,8 +34,7 @@ const ANOTHER: u64 = 256;
 pub struct Net {
     /// What becomes of messages.
     pub links: Links,
-    flying: Vec<Option<Flying>>,
-    free: Vec<usize>,
+    flying: Slab<Flying>,
     /// Messages sent so far.
     pub count: u64,
     buffer: BytesMut,
@@ -56,8 +56,7 @@ impl Net {
     pub fn new(noise: Noise, weather: Weather) -> Net {
         Net {
             links: Links::new(noise, weather),
-            flying: Vec::new(),
-            free: Vec::new(),
+            flying: Slab::default(),
             count: 0,
             buffer: BytesMut::new(),
             pool: BTreeMap::new(),
@@ -79,10 +78,10 @@ impl Net {
             return Sent::Lost;
         };
         if let Some(after_us) = copy_after_us {
-            let slot = self.hold(flying.clone());
+            let slot = self.flying.hold(flying.clone());
             queue.push(now + after_us, Event::Deliver { slot });
         }
-        let slot = self.hold(flying);
+        let slot = self.flying.hold(flying);
         queue.push(now + after_us, Event::Deliver { slot });
         Sent::Flying
     }
@@ -108,26 +107,12 @@ impl Net {
 
     /// Takes a message off the wire.
     pub fn take(&mut self, slot: usize) -> Flying {
-        self.free.push(slot);
-        self.flying[slot].take().expect("each message is delivered once")
+        self.flying.take(slot)
     }
 
     /// Whom the message is for.
     pub fn receiver(&self, slot: usize) -> u64 {
-        self.flying[slot].as_ref().expect("each message is delivered once").message.to
-    }
-
-    fn hold(&mut self, flying: Flying) -> usize {
-        match self.free.pop() {
-            Some(slot) => {
-                self.flying[slot] = Some(flying);
-                slot
-            }
-            None => {
-                self.flying.push(Some(flying));
-                self.flying.len() - 1
-            }
-        }
+        self.flying.get(slot).message.to
     }
 }
 

@@ -1,17 +1,23 @@
 //! Plays plans in the simulated world of Raft groups.
 
-use verdict::{Layers, Plan};
+use harness::panics;
+use harness::plan::{CALMER, calm_knobs};
+use harness::rule::Violation;
+use harness::simulation::{Calmer, Place, Played, Simulation, Wrong};
+use verdict::{Knobs, Layers, Operation, Plan};
 
-use super::judge::{Place, Played, Player, Wrong};
 use super::net;
-use super::panics;
 use super::profile::SimTest;
+use super::swarm;
 use super::world::{Doing, World};
-use crate::check::Violation;
 
-impl Player for SimTest {
-    fn name(&self) -> &str {
+impl Simulation for SimTest {
+    fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn draw_plan(&self, seed: u64) -> Plan {
+        swarm::draw_plan(self, seed)
     }
 
     fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played {
@@ -41,6 +47,25 @@ impl Player for SimTest {
             played.result = Err(Wrong::Panicked(panic, doing));
         }
         played
+    }
+
+    fn calm_knobs(&self, nodes: u64) -> Knobs {
+        calm_knobs(nodes)
+    }
+
+    fn calmer(&self) -> &'static [Calmer] {
+        CALMER
+    }
+
+    fn has_schedules(&self) -> bool {
+        true
+    }
+
+    fn simpler(&self, operation: &Operation) -> Option<Operation> {
+        match operation {
+            Operation::Propose { count } if *count > 1 => Some(Operation::Propose { count: 1 }),
+            _ => None,
+        }
     }
 }
 

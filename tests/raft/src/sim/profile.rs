@@ -1,5 +1,7 @@
 //! What a simulated test may do, part by part: no part meets what only a later part builds.
 
+use harness::simulation::Simulation;
+
 use crate::core::Face;
 
 /// A graded test that runs a simulated group over many seeds.
@@ -54,4 +56,24 @@ impl Profile {
     pub const fn of(self, nodes: &'static [u64]) -> Profile {
         Profile { nodes, ..self }
     }
+}
+
+/// A simulation of every profile of the course, and of what the reference does beyond: for measuring and for testing ourselves.
+pub const PROFILES: [SimTest; 6] = [
+    SimTest { name: "soak::election", face: Face::Bare, profile: Profile::ELECTION },
+    SimTest { name: "soak::replication", face: Face::Bare, profile: Profile::REPLICATION },
+    SimTest { name: "soak::ready", face: Face::Raw, profile: Profile::REPLICATION },
+    SimTest { name: "soak::snapshot", face: Face::Raw, profile: Profile::SNAPSHOT },
+    SimTest { name: "soak::membership", face: Face::Raw, profile: Profile::MEMBERSHIP },
+    SimTest { name: "soak::extensions", face: Face::Raw, profile: Profile::EXTENSIONS },
+];
+
+/// Prints how fast groups of each profile are.
+pub fn bench(seeds: u64) {
+    let sized = PROFILES.iter().map(|test| {
+        [&[3u64] as &[u64], &[5]].map(|nodes| {
+            Box::new(SimTest { profile: test.profile.of(nodes), ..*test }) as Box<dyn Simulation>
+        })
+    });
+    harness::bench::print("peers", sized, seeds);
 }

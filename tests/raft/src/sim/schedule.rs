@@ -1,13 +1,13 @@
 //! Plays an explicit schedule: nothing happens but its steps, in their order.
 //!
-//! A run under faults becomes one by writing down what happened ([`Recorder::steps`](super::record::Recorder)). What no
+//! A run under faults becomes one by writing down what happened ([`Recorder::steps`](harness::record::Recorder)). What no
 //! step delivers is lost, so that a schedule can be shrunk message by message: that is what brings a rare failure down to the few
 //! events that a person can follow.
 
+use harness::links::Report;
 use proto::eraftpb::Message;
 use verdict::Step;
 
-use super::event::Report;
 use super::node::Fuse;
 use super::world::{Stop, World};
 
@@ -160,28 +160,13 @@ pub fn detail(message: &Message) -> u64 {
     message.commit.max(message.reject_hint).max(meta.map_or(0, |meta| meta.index))
 }
 
-/// The steps of a recorded run as a schedule: neighbours that can be told as one are.
-pub fn compress(steps: &[Step]) -> Vec<Step> {
-    let mut short: Vec<Step> = Vec::new();
-    for step in steps {
-        if let (Some(Step::Tick { node, times }), Step::Tick { node: again, times: more }) =
-            (short.last_mut(), step)
-            && node == again
-        {
-            *times += more;
-            continue;
-        }
-        short.push(*step);
-    }
-    short
-}
-
 #[cfg(test)]
 mod tests {
+    use harness::shrink::compress;
     use raft::Status;
     use verdict::{Layers, Plan};
 
-    use super::super::soak::PROFILES;
+    use super::super::profile::PROFILES;
     use super::super::swarm::draw_plan;
     use super::*;
 

@@ -1,15 +1,16 @@
 //! Tells a run: every event in words.
 //!
-//! Nothing is written down while a run is merely judged. A run that is to be told is run again, with a [`Recorder`](super::record::Recorder).
+//! Nothing is written down while a run is merely judged. A run that is to be told is run again, with a [`Recorder`](harness::record::Recorder).
 
+use harness::links::Report;
+use harness::plan::fault_in_words;
 use proto::eraftpb::{Entry, Message, MessageType};
 use raft::{Ready, Status, Storage as _};
 use verdict::{Event, EventKind, Fault};
 
-use super::acts::name_of;
-use super::event::Report;
 use super::net;
 use super::world::World;
+use crate::check::role_name;
 
 /// Entries of a log that the picture shows.
 const LOG_SHOWN: u64 = 8;
@@ -232,7 +233,7 @@ fn name(message: &Message) -> String {
 fn changes(before: &Status, after: &Status) -> String {
     let mut parts = Vec::new();
     if before.role != after.role || before.term != after.term {
-        parts.push(format!("{} of term {}", name_of(after.role), after.term));
+        parts.push(format!("{} of term {}", role_name(after.role), after.term));
     }
     if after.vote != before.vote && after.vote != 0 {
         parts.push(format!("votes for n{}", after.vote));
@@ -253,25 +254,4 @@ fn changes(before: &Status, after: &Status) -> String {
         parts.push(format!("hands over to n{}", after.transferee));
     }
     if parts.is_empty() { String::new() } else { format!(" ⇒ {}", parts.join(", ")) }
-}
-
-/// A fault, as it begins.
-pub fn fault_in_words(fault: &Fault) -> String {
-    match *fault {
-        Fault::Crash { node, down_ms } => format!("n{node} dies for {down_ms} ms"),
-        Fault::CrashAtSeam { node, calls, .. } => format!("n{node} will die after {calls} more seam calls"),
-        Fault::CrashLeader { down_ms } => format!("the leader dies for {down_ms} ms"),
-        Fault::Pause { node, for_ms } => format!("n{node} is paused for {for_ms} ms"),
-        Fault::Partition { side, for_ms } => {
-            let side: Vec<String> =
-                (1..=64).filter(|n| side >> (n - 1) & 1 == 1).map(|n| format!("n{n}")).collect();
-            format!("{} cut off from the others for {for_ms} ms", side.join(", "))
-        }
-        Fault::CutOneWay { from, to, for_ms } => {
-            format!("nothing gets from n{from} to n{to} for {for_ms} ms")
-        }
-        Fault::IsolateLeader { for_ms } => format!("the leader is cut off for {for_ms} ms"),
-        Fault::Campaign { node } => format!("the election timer of n{node} runs out"),
-        Fault::Store(_) => "a fault that only stores have".to_owned(),
-    }
 }

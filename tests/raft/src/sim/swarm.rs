@@ -4,13 +4,11 @@
 //! stretches hides behind too many faults. The knobs matter more than the faults: one entry per message, ticks in
 //! step, an in-flight window of one are what found the rare bugs.
 
-use verdict::{Fault, Knobs, Operation, Plan, StoreKnobs, Timed};
+use harness::plan::{PLAN_VERSION, calm_knobs};
+use harness::rng::{self, Dice, Noise, Stream};
+use verdict::{Fault, Knobs, Operation, Plan, Timed};
 
 use super::profile::{Profile, SimTest};
-use super::rng::{self, Dice, Noise, Stream};
-
-/// Version of the plans drawn here.
-pub const PLAN_VERSION: u32 = 1;
 
 /// Kinds of faults that a plan can have on or off.
 const FAULT_KINDS: usize = 8;
@@ -31,33 +29,6 @@ pub fn draw_plan(test: &SimTest, seed: u64) -> Plan {
         faults,
         operations,
         schedule: Vec::new(),
-    }
-}
-
-/// Parameters of a calm group of `nodes` peers: no fault in the background, everything at its default.
-pub fn calm_knobs(nodes: u64) -> Knobs {
-    Knobs {
-        nodes,
-        chaos_ms: 1_000,
-        election_ticks: 10,
-        heartbeat_ticks: 2,
-        max_message_bytes: 1 << 20,
-        max_inflight_messages: 256,
-        max_ready_bytes: 16 << 20,
-        aligned_ticks: false,
-        tick_percent: vec![100; nodes as usize],
-        delay_min_us: 500,
-        delay_max_us: 4_500,
-        slow_ppm: 0,
-        loss_ppm: 0,
-        duplicate_ppm: 0,
-        slow_disk_ppm: 0,
-        slow_apply_ppm: 0,
-        compact_entries: 0,
-        compact_keep: 0,
-        pre_vote: false,
-        check_quorum: false,
-        store: StoreKnobs::default(),
     }
 }
 
@@ -210,18 +181,15 @@ fn draw_stream(
 
 #[cfg(test)]
 mod tests {
-    use super::super::soak::PROFILES;
-    use super::*;
+    use harness::proof;
+
+    use super::super::profile::PROFILES;
 
     #[test]
     fn plans_make_sense() {
         for test in &PROFILES {
             for seed in 0..200 {
-                let plan = draw_plan(test, seed);
-                assert_eq!(plan, draw_plan(test, seed));
-                assert!(plan.knobs.heartbeat_ticks < plan.knobs.election_ticks);
-                assert!(plan.faults.is_sorted_by_key(|fault| fault.at_us));
-                assert!(plan.operations.is_sorted_by_key(|operation| operation.at_us));
+                let plan = proof::of_a_plan(test, seed);
                 assert!(test.profile.proposals || plan.operations.is_empty());
                 assert!(test.profile.snapshots || plan.knobs.compact_entries == 0);
                 assert!(test.profile.extensions || !(plan.knobs.pre_vote || plan.knobs.check_quorum));

@@ -1,5 +1,10 @@
 //! The simulated world: peers, network, clients and time, driven by one queue of events.
 
+use harness::links::Weather;
+use harness::plan::TICK_US;
+use harness::queue::Queue;
+use harness::record::Recorder;
+use harness::rng::{self, Noise, Stream};
 use proto::eraftpb::Message;
 use raft::{Role, Status};
 use verdict::{Cost, Layers, Plan, Step};
@@ -8,17 +13,10 @@ use super::acts::Acts;
 use super::budget::Budget;
 use super::client::Clients;
 use super::event::{End, Event};
-use super::links::Weather;
 use super::net::Net;
 use super::node::Node;
 use super::profile::SimTest;
-use super::queue::Queue;
-use super::record::Recorder;
-use super::rng::{self, Noise, Stream};
 use crate::check::{Checker, Setup, Violation};
-
-/// Nominal length of a tick.
-pub const TICK_US: u64 = 10_000;
 
 /// Why the world stopped in the middle of an event.
 #[derive(Debug)]

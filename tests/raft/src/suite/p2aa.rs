@@ -1,6 +1,7 @@
 //! Part 2aa, leader election: 90 points.
 
-use super::{Test, exact, searched, simulated};
+use harness::suite::{Test, exact, searched, simulated};
+
 use crate::core::Face;
 use crate::search::SearchTest;
 use crate::sim::{Profile, SimTest};
@@ -74,7 +75,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "rivals_settle_on_one", 1, ROLES, "of two candidates of a term at most one wins", group::rivals_settle_on_one),
     exact(PART, "lost_votes_are_made_up_for", 1, ROLES, "lost votes elect nobody, and do no harm later", group::lost_votes_are_made_up_for),
     exact(PART, "group_elects_and_keeps_a_leader", 1, TIMERS, "a healthy group elects a leader by itself, and keeps it", group::group_elects_and_keeps_a_leader),
-    simulated(PART, "elections_of_three", 12, SIMULATION, "three peers elect leaders through losses, delays, partitions and crashes", (SimTest { name: "2aa::elections_of_three", face: Face::Bare, profile: Profile::ELECTION.of(&[3]) }, SEEDS)),
-    simulated(PART, "elections_of_five", 12, SIMULATION, "so do five", (SimTest { name: "2aa::elections_of_five", face: Face::Bare, profile: Profile::ELECTION.of(&[5]) }, SEEDS)),
-    searched(PART, "election_walks", 13, SEARCH, "random walks and searches find no order of events that elects two leaders", SearchTest::election("2aa::election_walks")),
+    simulated(PART, "elections_of_three", 12, SIMULATION, "three peers elect leaders through losses, delays, partitions and crashes", &SimTest { name: "2aa::elections_of_three", face: Face::Bare, profile: Profile::ELECTION.of(&[3]) }, SEEDS),
+    simulated(PART, "elections_of_five", 12, SIMULATION, "so do five", &SimTest { name: "2aa::elections_of_five", face: Face::Bare, profile: Profile::ELECTION.of(&[5]) }, SEEDS),
+    searched(PART, "election_walks", 13, SEARCH, "random walks and searches find no order of events that elects two leaders", &SearchTest::election("2aa::election_walks")),
 ];

@@ -1,6 +1,7 @@
 //! Part 2ab, log replication: 120 points.
 
-use super::{Test, exact, searched, simulated};
+use harness::suite::{Test, exact, searched, simulated};
+
 use crate::core::Face;
 use crate::search::SearchTest;
 use crate::sim::{Profile, SimTest};
@@ -86,7 +87,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "returning_peer_does_not_stop_the_group", 1, COMMIT, "a peer that comes back costs an election at most", group::returning_peer_does_not_stop_the_group),
     exact(PART, "committed_entries_survive_crashes", 1, COMMIT, "what is committed survives crashes", group::committed_entries_survive_crashes),
     exact(PART, "cut_off_candidate_follows", 1, VOTES, "a candidate that was cut off follows the winner", group::cut_off_candidate_follows),
-    simulated(PART, "replication_of_three", 16, SIMULATION, "three peers replicate a log through losses, delays, partitions and crashes", (SimTest { name: "2ab::replication_of_three", face: Face::Bare, profile: Profile::REPLICATION.of(&[3]) }, SEEDS)),
-    simulated(PART, "replication_of_five", 14, SIMULATION, "so do five", (SimTest { name: "2ab::replication_of_five", face: Face::Bare, profile: Profile::REPLICATION.of(&[5]) }, SEEDS)),
-    searched(PART, "replication_walks", 14, SEARCH, "random walks and searches find no order of events that loses a committed entry", SearchTest::replication("2ab::replication_walks")),
+    simulated(PART, "replication_of_three", 16, SIMULATION, "three peers replicate a log through losses, delays, partitions and crashes", &SimTest { name: "2ab::replication_of_three", face: Face::Bare, profile: Profile::REPLICATION.of(&[3]) }, SEEDS),
+    simulated(PART, "replication_of_five", 14, SIMULATION, "so do five", &SimTest { name: "2ab::replication_of_five", face: Face::Bare, profile: Profile::REPLICATION.of(&[5]) }, SEEDS),
+    searched(PART, "replication_walks", 14, SEARCH, "random walks and searches find no order of events that loses a committed entry", &SearchTest::replication("2ab::replication_walks")),
 ];

@@ -1,6 +1,7 @@
 //! Part 2ac, `RawNode`: 40 points.
 
-use super::{Test, exact, searched, simulated};
+use harness::suite::{Test, exact, searched, simulated};
+
 use crate::core::Face;
 use crate::search::SearchTest;
 use crate::sim::{Profile, SimTest};
@@ -43,7 +44,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "restart_takes_members_from_storage", 1, RESTART, "the members are those that the storage names", restart::restart_takes_members_from_storage),
     exact(PART, "promises_survive_a_crash", 1, RESTART, "what was promised to others survives a crash", restart::promises_survive_a_crash),
     exact(PART, "group_works_through_ready", 1, READY, "a group driven by Readys replicates", handing::group_works_through_ready),
-    simulated(PART, "ready_of_three", 5, SIMULATION, "three peers behind RawNode replicate through losses, partitions and crashes", (SimTest { name: "2ac::ready_of_three", face: Face::Raw, profile: Profile::REPLICATION.of(&[3]) }, SEEDS)),
-    simulated(PART, "ready_of_five", 4, SIMULATION, "so do five", (SimTest { name: "2ac::ready_of_five", face: Face::Raw, profile: Profile::REPLICATION.of(&[5]) }, SEEDS)),
-    searched(PART, "ready_walks", 5, SEARCH, "random walks and searches find no order of events that breaks the contract of Ready", SearchTest::ready("2ac::ready_walks")),
+    simulated(PART, "ready_of_three", 5, SIMULATION, "three peers behind RawNode replicate through losses, partitions and crashes", &SimTest { name: "2ac::ready_of_three", face: Face::Raw, profile: Profile::REPLICATION.of(&[3]) }, SEEDS),
+    simulated(PART, "ready_of_five", 4, SIMULATION, "so do five", &SimTest { name: "2ac::ready_of_five", face: Face::Raw, profile: Profile::REPLICATION.of(&[5]) }, SEEDS),
+    searched(PART, "ready_walks", 5, SEARCH, "random walks and searches find no order of events that breaks the contract of Ready", &SearchTest::ready("2ac::ready_walks")),
 ];

@@ -1,6 +1,7 @@
 //! The raft half of part 2c, snapshots: 40 points.
 
-use super::{Test, exact, searched, simulated};
+use harness::suite::{Test, exact, searched, simulated};
+
 use crate::core::Face;
 use crate::search::SearchTest;
 use crate::sim::{Profile, SimTest};
@@ -41,7 +42,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "log_shrinks_when_the_host_compacts", 1, COMPACTION, "what is compacted is no longer in the log", behind::log_shrinks_when_the_host_compacts),
     exact(PART, "absent_peer_catches_up_by_snapshot", 1, SEND, "a peer that was away for long catches up", behind::absent_peer_catches_up_by_snapshot),
     exact(PART, "one_snapshot_is_enough", 1, SEND, "one snapshot brings a peer up to date", behind::one_snapshot_is_enough),
-    simulated(PART, "snapshots_of_three", 6, SIMULATION, "three peers compact their logs, and bring each other up to date by snapshots", (SimTest { name: "2c-raft::snapshots_of_three", face: Face::Raw, profile: Profile::SNAPSHOT.of(&[3]) }, SEEDS)),
-    simulated(PART, "snapshots_of_five", 5, SIMULATION, "so do five", (SimTest { name: "2c-raft::snapshots_of_five", face: Face::Raw, profile: Profile::SNAPSHOT.of(&[5]) }, SEEDS)),
-    searched(PART, "snapshot_walks", 5, SEARCH, "random walks and searches find no order of events in which a snapshot loses an entry", SearchTest::snapshot("2c-raft::snapshot_walks")),
+    simulated(PART, "snapshots_of_three", 6, SIMULATION, "three peers compact their logs, and bring each other up to date by snapshots", &SimTest { name: "2c-raft::snapshots_of_three", face: Face::Raw, profile: Profile::SNAPSHOT.of(&[3]) }, SEEDS),
+    simulated(PART, "snapshots_of_five", 5, SIMULATION, "so do five", &SimTest { name: "2c-raft::snapshots_of_five", face: Face::Raw, profile: Profile::SNAPSHOT.of(&[5]) }, SEEDS),
+    searched(PART, "snapshot_walks", 5, SEARCH, "random walks and searches find no order of events in which a snapshot loses an entry", &SearchTest::snapshot("2c-raft::snapshot_walks")),
 ];

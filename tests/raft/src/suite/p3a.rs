@@ -1,6 +1,7 @@
 //! Part 3a, leader transfer and membership change: 60 points.
 
-use super::{Test, exact, searched, simulated};
+use harness::suite::{Test, exact, searched, simulated};
+
 use crate::core::Face;
 use crate::search::SearchTest;
 use crate::sim::{Profile, SimTest};
@@ -47,7 +48,7 @@ pub static TESTS: &[Test] = &[
     exact(PART, "group_changes_peer_by_peer", 1, CONF_CHANGE, "a group grows and shrinks peer by peer", joint::group_changes_peer_by_peer),
     exact(PART, "membership_survives_a_restart", 1, CONF_CHANGE, "the membership survives a restart", joint::membership_survives_a_restart),
     exact(PART, "learner_gets_the_log_and_does_not_count", 1, CONF_CHANGE, "a learner gets the log, and does not count", joint::learner_gets_the_log_and_does_not_count),
-    simulated(PART, "transfers", 7, SIMULATION, "leadership moves on request, through losses, partitions and crashes", (SimTest { name: "3a::transfers", face: Face::Raw, profile: Profile { transfers: true, ..Profile::SNAPSHOT } }, SEEDS)),
-    simulated(PART, "membership", 6, SIMULATION, "peers join and leave, through losses, partitions and crashes", (SimTest { name: "3a::membership", face: Face::Raw, profile: Profile::MEMBERSHIP }, SEEDS)),
-    searched(PART, "membership_walks", 7, SEARCH, "random walks and searches find no order of changes that splits the group", SearchTest::membership("3a::membership_walks")),
+    simulated(PART, "transfers", 7, SIMULATION, "leadership moves on request, through losses, partitions and crashes", &SimTest { name: "3a::transfers", face: Face::Raw, profile: Profile { transfers: true, ..Profile::SNAPSHOT } }, SEEDS),
+    simulated(PART, "membership", 6, SIMULATION, "peers join and leave, through losses, partitions and crashes", &SimTest { name: "3a::membership", face: Face::Raw, profile: Profile::MEMBERSHIP }, SEEDS),
+    searched(PART, "membership_walks", 7, SEARCH, "random walks and searches find no order of changes that splits the group", &SearchTest::membership("3a::membership_walks")),
 ];

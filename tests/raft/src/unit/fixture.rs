@@ -2,6 +2,7 @@
 //! syncs, sends, applies, advances.
 
 use bytes::Bytes;
+use harness::panics;
 use prost::Message as _;
 use proto::eraftpb::{ConfChange, Entry, EntryType, HardState, Message, MessageType};
 use raft::{Config, Index, LogId, PeerId, ProgressStatus, Ready, Result, Role, Status, Term};
@@ -11,7 +12,6 @@ use super::msg::{self, at};
 use super::{Check, Promise, ensure, story};
 use crate::core::{Core, Face};
 use crate::disk::{Disk, chain};
-use crate::sim::panics;
 
 /// Election timeout of every peer here, in ticks, unless a test sets another: the default of `Config`.
 pub const ELECTION: u32 = 10;

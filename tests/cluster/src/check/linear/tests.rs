@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use raft_tests::sim::rng::Dice;
+use harness::rng::Dice;
 
 use super::super::history::{Answer, Call, DataKey, History, Operation, Outcome, Range};
 use super::{BROKEN, BUDGET, Breakage, Verdict, brute, check, known_bad};

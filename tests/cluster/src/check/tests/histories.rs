@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft_tests::sim::rng::Dice;
+use harness::rng::Dice;
 
 use super::super::history::{Answer, Call, DataKey, History, Operation, Outcome, Range};
 use super::super::linear;

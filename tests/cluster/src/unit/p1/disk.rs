@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use harness::rng::Dice;
 use kv::engine::{Cf, Engine, Error as EngineError, FjallEngine};
 use kv::service::RawService;
 use kv::storage::{Modify, Reader, StandaloneStorage, Storage};
 use proto::kvrpcpb::{Context, KvPair, RawDeleteRequest, RawGetRequest, RawPutRequest, RawScanRequest};
-use raft_tests::sim::rng::Dice;
 
 use super::bench::{Bench, Table, describe_table, once, put, show};
 use crate::unit::{Check, Promise, ensure, story};

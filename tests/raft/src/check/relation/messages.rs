@@ -1,5 +1,6 @@
 //! What a peer may say: the messages of a `Ready`, against what the peer knows.
 
+use harness::rule::Rule;
 use proto::eraftpb::{Message, MessageType};
 use raft::{Index, LogId, Ready};
 
@@ -7,7 +8,6 @@ use super::super::{Violation, advise, describe_message, describe_status, rules};
 use super::{Judge, Verdict};
 use crate::check::ghost::Ghost;
 use crate::check::observe::{fingerprint, is_repeatable};
-use crate::check::rules::Rule;
 use crate::check::view::View;
 use crate::disk::{chain, snapshot_digest, snapshot_id};
 

@@ -2,7 +2,7 @@
 
 use verdict::Knobs;
 
-use super::rng::{Noise, Stream};
+use crate::rng::{Noise, Stream};
 
 /// Peers that a run can have at most: those of the start, and those that are added.
 pub const MOST_PEERS: usize = 16;
@@ -60,6 +60,17 @@ pub enum Fate {
         /// And a copy of it as well.
         copy_after_us: Option<u64>,
     },
+}
+
+/// What the transport tells a sender of how a message fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The receiver could not be reached.
+    Unreachable,
+    /// A snapshot arrived.
+    SnapshotArrived,
+    /// A snapshot got lost.
+    SnapshotLost,
 }
 
 /// All links between the peers of a run.

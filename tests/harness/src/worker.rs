@@ -15,12 +15,16 @@ use std::time::Duration;
 use verdict::channel::Channel;
 use verdict::{Cost, Failure, FailureKind, Finding, Job, Layers, Plan, Record, Run, Strength};
 
-use crate::graded::{Graded, Search, Simulation, Suites, Work};
-use crate::search;
-use crate::sim::Verdict;
-use crate::sim::panics::{self, Panic};
-use crate::unit::story;
+use crate::exact::{self, Check};
+use crate::judge::{self, Verdict};
+use crate::panics::{self, Panic};
+use crate::shrink;
+use crate::simulation::Simulation;
+use crate::story;
+use crate::suite::{Body, Search, Suites, Test};
 
+/// Seeds of each simulation that are measured, if the command does not say.
+const BENCH_SEEDS: u64 = 100;
 /// Stack of the thread that runs the code under test.
 const STACK_BYTES: usize = 16 << 20;
 /// One passing seed in so many is run twice and compared.
@@ -30,18 +34,23 @@ const PROGRESS_EVERY: u64 = 8;
 /// Events that the report of a panic tells.
 const STORY_LINES: usize = 25;
 
-/// Takes the channel and runs the job.
-pub fn main(suites: &'static dyn Suites) -> ExitCode {
+/// Takes the channel and runs the job; with `--bench [seeds]`, measures how fast the simulations are instead.
+pub fn main(suites: &'static Suites, bench: fn(u64)) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|argument| argument == "--bench") {
+        bench(arguments.last().and_then(|seeds| seeds.parse().ok()).unwrap_or(BENCH_SEEDS));
+        return ExitCode::SUCCESS;
+    }
     match serve(suites) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}; this program is started by `lab grade`", suites.program());
+            eprintln!("{}: {error}; this program is started by `lab grade`", suites.program);
             ExitCode::from(2)
         }
     }
 }
 
-fn serve(suites: &'static dyn Suites) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(suites: &'static Suites) -> Result<(), Box<dyn std::error::Error>> {
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let mut channel = Channel::accept(stream)?;
@@ -56,14 +65,15 @@ fn serve(suites: &'static dyn Suites) -> Result<(), Box<dyn std::error::Error>> 
 
 struct Worker {
     channel: Channel<UnixStream>,
-    suites: &'static dyn Suites,
+    suites: &'static Suites,
 }
 
 impl Worker {
     fn run(mut self, job: Job) {
         match job {
             Job::List { part } => {
-                self.send(&Record::Tests(self.suites.tests(&part)));
+                let tests = self.suites.of_part(&part).map(|test| self.suites.info(test)).collect();
+                self.send(&Record::Tests(tests));
             }
             Job::Run(run) => self.run_test(&run),
             Job::Shrink { test, plan, rule, budget_ms, layers } => {
@@ -84,19 +94,19 @@ impl Worker {
         let Some(test) = self.suites.find(&run.test) else {
             return self.send(&Record::Failed(Box::new(unknown(&run.test))));
         };
-        match &test.work {
-            Work::Exact(body) => self.run_exact(&test, body),
-            Work::Simulation(simulation) => match &run.plan {
-                Some(plan) => self.run_plan(&test, *simulation, plan, run),
-                None => self.run_seeds(&test, *simulation, run),
+        match test.body {
+            Body::Exact(body) => self.run_exact(test, body),
+            Body::Simulation(simulation, _) => match &run.plan {
+                Some(plan) => self.run_plan(simulation, plan, run),
+                None => self.run_seeds(simulation, run),
             },
-            Work::Search(search) => self.run_search(&test, *search, run),
+            Body::Search(search) => self.run_search(search, run),
         }
     }
 
-    fn run_exact(&mut self, test: &Graded, body: &dyn Fn() -> Result<(), Box<Failure>>) {
+    fn run_exact(&mut self, test: &Test, body: fn() -> Check) {
         self.send(&Record::Seed(0));
-        let record = match panics::catch(body) {
+        let record = match panics::catch(|| exact::run(&test.full_name(), test.about, body)) {
             Ok(Ok(())) => Record::Passed { cost: Cost { runs: 1, ..Cost::default() } },
             Ok(Err(failure)) => Record::Failed(failure),
             Err(panic) => match panic.not_implemented() {
@@ -107,32 +117,32 @@ impl Worker {
         self.send(&record);
     }
 
-    fn run_search(&mut self, test: &Graded, search: &dyn Search, run: &Run) {
+    fn run_search(&mut self, search: &dyn Search, run: &Run) {
         self.send(&Record::Seed(0));
         let record = match panics::catch(|| search.run(run.base_seed, run.layers)) {
-            Ok(search::Outcome::Passed(cost)) => Record::Passed { cost },
-            Ok(search::Outcome::Failed(failure)) => Record::Failed(failure),
-            Ok(search::Outcome::NotImplemented(text)) => Record::NotImplemented(text),
-            Err(panic) => Record::Failed(Box::new(harness(&test.name, &panic))),
+            Ok((Verdict::Passed, cost)) => Record::Passed { cost },
+            Ok((Verdict::Failed(failure), _)) => Record::Failed(failure),
+            Ok((Verdict::NotImplemented(text), _)) => Record::NotImplemented(text),
+            Err(panic) => Record::Failed(Box::new(harness(search.name(), &panic))),
         };
         self.send(&record);
     }
 
     /// One given run.
-    fn run_plan(&mut self, test: &Graded, simulation: &dyn Simulation, plan: &Plan, run: &Run) {
+    fn run_plan(&mut self, simulation: &dyn Simulation, plan: &Plan, run: &Run) {
         self.send(&Record::Seed(0));
         let mut total = Cost::default();
-        if self.run_one((test, simulation), plan, run, None, &mut total) {
+        if self.run_one(simulation, plan, run, None, &mut total) {
             self.send(&Record::Passed { cost: total });
         }
     }
 
-    fn run_seeds(&mut self, test: &Graded, simulation: &dyn Simulation, run: &Run) {
+    fn run_seeds(&mut self, simulation: &dyn Simulation, run: &Run) {
         let mut total = Cost::default();
         for seed in run.first..run.first + run.count {
             self.send(&Record::Seed(seed));
             let plan = simulation.draw_plan(seed_of(run.base_seed, seed));
-            if !self.run_one((test, simulation), &plan, run, Some(seed), &mut total) {
+            if !self.run_one(simulation, &plan, run, Some(seed), &mut total) {
                 return;
             }
             let done = seed + 1 - run.first;
@@ -146,25 +156,25 @@ impl Worker {
     /// Runs and reports one run; says whether it passed.
     fn run_one(
         &mut self,
-        (test, simulation): (&Graded, &dyn Simulation),
+        simulation: &dyn Simulation,
         plan: &Plan,
         run: &Run,
         seed: Option<u64>,
         total: &mut Cost,
     ) -> bool {
         let audit = run.audit || seed.is_none_or(|seed| seed.is_multiple_of(AUDIT_ONE_IN));
-        let outcome = match panics::catch(|| simulation.run(plan, run.layers, audit, run.trace)) {
+        let name = simulation.name();
+        let outcome = match panics::catch(|| judge::run(simulation, plan, run.layers, audit, run.trace)) {
             Ok(outcome) => outcome,
             Err(panic) => {
-                self.send(&Record::Failed(Box::new(harness(&test.name, &panic))));
+                self.send(&Record::Failed(Box::new(harness(name, &panic))));
                 return false;
             }
         };
-        add(total, &outcome.cost);
+        *total += &outcome.cost;
         if let Some(mut trace) = outcome.trace {
-            trace.title =
-                seed.map_or_else(|| test.name.clone(), |seed| format!("{}, seed {seed}", test.name));
-            trace.replay = replay(&test.name, seed);
+            trace.title = seed.map_or_else(|| name.to_owned(), |seed| format!("{name}, seed {seed}"));
+            trace.replay = replay(name, seed);
             self.send(&Record::Trace(trace));
         }
         match outcome.verdict {
@@ -189,13 +199,13 @@ impl Worker {
     }
 
     fn shrink(&mut self, name: &str, plan: &Plan, rule: &str, budget: Duration, layers: Layers) {
-        let Some(Work::Simulation(simulation)) = self.suites.find(name).map(|test| test.work) else {
+        let Some(Body::Simulation(simulation, _)) = self.suites.find(name).map(|test| &test.body) else {
             return self.send(&Record::Failed(Box::new(unknown(name))));
         };
         self.send(&Record::Seed(0));
-        let small =
-            panics::catch(|| simulation.shrink(plan, rule, layers, budget)).unwrap_or_else(|_| plan.clone());
-        match simulation.run(&small, layers, false, false).verdict {
+        let small = panics::catch(|| shrink::shrink(*simulation, plan, rule, layers, budget));
+        let small = small.unwrap_or_else(|_| plan.clone());
+        match judge::run(*simulation, &small, layers, false, false).verdict {
             Verdict::Failed(failure) => self.send(&Record::Failed(failure)),
             Verdict::NotImplemented(text) => self.send(&Record::NotImplemented(text)),
             Verdict::Passed => self.send(&Record::Passed { cost: Cost::default() }),
@@ -217,21 +227,10 @@ fn replay(test: &str, seed: Option<u64>) -> String {
     }
 }
 
-fn add(total: &mut Cost, cost: &Cost) {
-    total.runs += cost.runs;
-    total.events += cost.events;
-    total.ticks += cost.ticks;
-    total.messages += cost.messages;
-    total.committed += cost.committed;
-    total.undecided += cost.undecided;
-}
-
-fn panicked(test: &Graded, panic: &Panic) -> Failure {
-    let mut told = story::take();
-    let events = told.len() as u64;
-    told.drain(..told.len().saturating_sub(STORY_LINES));
+fn panicked(test: &Test, panic: &Panic) -> Failure {
+    let (story, events) = story::take_last(STORY_LINES);
     let kind = if panic.is_ours() { FailureKind::Harness } else { FailureKind::Panicked };
-    Failure { story: told, events, ..bare(kind, &test.name, test.about, panic) }
+    Failure { story, events, ..bare(kind, &test.full_name(), test.about, panic) }
 }
 
 fn harness(test: &str, panic: &Panic) -> Failure {

@@ -25,7 +25,9 @@ impl Panic {
 
     /// Whether it happened in the harness and not in the code under test.
     pub fn is_ours(&self) -> bool {
-        ["tests/raft/", "tests/cluster/", "tests/verdict/"].iter().any(|folder| self.place.contains(folder))
+        ["tests/harness/", "tests/raft/", "tests/cluster/", "tests/verdict/"]
+            .iter()
+            .any(|folder| self.place.contains(folder))
     }
 }
 

@@ -2,18 +2,10 @@
 
 use verdict::{Cost, Failure, FailureKind, Finding, Layers, Plan, Strength, Trace};
 
-use super::audit;
-use super::panics::Panic;
-use super::record::{Recorder, STORY_LINES};
-use crate::check::Violation;
-
-/// What plays plans: a simulated world, whatever lives in it.
-pub trait Player {
-    /// Full name of the test.
-    fn name(&self) -> &str;
-    /// Plays a plan once; writes all down that happens if told to, which changes nothing.
-    fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played;
-}
+use crate::audit;
+use crate::panics::Panic;
+use crate::record::STORY_LINES;
+use crate::simulation::{Place, Played, Simulation, Wrong};
 
 /// What became of a run.
 #[derive(Clone, Debug)]
@@ -39,62 +31,10 @@ pub struct Outcome {
     pub trace: Option<Box<Trace>>,
 }
 
-/// How a run went wrong.
-#[derive(Clone, Debug)]
-pub enum Wrong {
-    /// A check said so.
-    Broken(Violation),
-    /// It panicked.
-    Panicked(Panic, Place),
-}
-
-/// What was being done when it went wrong.
-#[derive(Clone, Debug, Default)]
-pub struct Place {
-    /// Whose code ran; 0 if nobody's.
-    pub node: u64,
-    /// The call, as in `step(MsgHeartbeat(term 3, commit 7) from n2)`.
-    pub call: String,
-}
-
-impl Wrong {
-    /// Name of the broken rule; a panic breaks the rule of its place.
-    pub fn rule(&self) -> String {
-        match self {
-            Wrong::Broken(violation) => violation.rule.id.to_owned(),
-            Wrong::Panicked(panic, _) => format!("panic at {}", panic.place),
-        }
-    }
-
-    /// Peer at fault; 0 if none alone.
-    pub fn node(&self) -> u64 {
-        match self {
-            Wrong::Broken(violation) => violation.node,
-            Wrong::Panicked(_, place) => place.node,
-        }
-    }
-}
-
-/// One run, not yet put into words.
-pub struct Played {
-    /// How it ended.
-    pub result: Result<(), Wrong>,
-    /// Digest of every event.
-    pub hash: u64,
-    /// What was done.
-    pub cost: Cost,
-    /// When it ended.
-    pub now: u64,
-    /// `Should` rules that were broken on the way.
-    pub should: Vec<Finding>,
-    /// All that happened, if it was written down.
-    pub recorder: Option<Box<Recorder>>,
-}
-
 /// Runs a plan and judges it. A failure is played again, to be told; so is a run that `trace` asks for. With `audit`, a run
 /// that passes is played again as well: the same plan must give the same run.
-pub fn run(player: &dyn Player, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
-    let played = player.play(plan, layers, false);
+pub fn run(simulation: &dyn Simulation, plan: &Plan, layers: Layers, audit: bool, trace: bool) -> Outcome {
+    let played = simulation.play(plan, layers, false);
     if let Err(Wrong::Panicked(panic, _)) = &played.result
         && let Some(text) = panic.not_implemented()
     {
@@ -105,17 +45,17 @@ pub fn run(player: &dyn Player, plan: &Plan, layers: Layers, audit: bool, trace:
     if !again {
         return Outcome { verdict: Verdict::Passed, hash: played.hash, cost: played.cost, trace: None };
     }
-    let told = player.play(plan, layers, played.result.is_err() || trace);
+    let told = simulation.play(plan, layers, played.result.is_err() || trace);
     let differs = told.hash != played.hash || told.result.is_err() != played.result.is_err();
     if differs && layers.determinism {
-        let failure = Box::new(audit::explain(player, plan, layers, &played));
-        let trace = trace.then(|| Box::new(tell(player, told, &failure.findings)));
+        let failure = Box::new(audit::explain(simulation, plan, layers, &played));
+        let trace = trace.then(|| Box::new(tell(simulation, told, &failure.findings)));
         return Outcome { verdict: Verdict::Failed(failure), hash: played.hash, cost: played.cost, trace };
     }
-    judged(player, plan, played, told, trace)
+    judged(simulation, plan, played, told, trace)
 }
 
-fn judged(player: &dyn Player, plan: &Plan, played: Played, told: Played, trace: bool) -> Outcome {
+fn judged(simulation: &dyn Simulation, plan: &Plan, played: Played, told: Played, trace: bool) -> Outcome {
     let Played { result, hash, cost, .. } = played;
     let (verdict, findings) = match result {
         Ok(()) => (Verdict::Passed, Vec::new()),
@@ -125,13 +65,13 @@ fn judged(player: &dyn Player, plan: &Plan, played: Played, told: Played, trace:
             (Verdict::Failed(Box::new(failure)), findings)
         }
     };
-    let trace = trace.then(|| Box::new(tell(player, told, &findings)));
+    let trace = trace.then(|| Box::new(tell(simulation, told, &findings)));
     Outcome { verdict, hash, cost, trace }
 }
 
-fn tell(player: &dyn Player, told: Played, findings: &[Finding]) -> Trace {
+fn tell(simulation: &dyn Simulation, told: Played, findings: &[Finding]) -> Trace {
     let recorder = told.recorder.unwrap_or_default();
-    recorder.trace(player.name().to_owned(), String::new(), findings.to_vec())
+    recorder.trace(simulation.name().to_owned(), String::new(), findings.to_vec())
 }
 
 /// Puts a failure into words.
@@ -175,34 +115,4 @@ fn panicked(panic: &Panic, place: &Place) -> (FailureKind, Finding) {
         node: place.node,
     };
     (kind, finding)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::soak::PROFILES;
-    use super::super::swarm::draw_plan;
-    use super::*;
-
-    #[test]
-    fn the_same_plan_gives_the_same_run() {
-        for test in &PROFILES {
-            let plan = draw_plan(test, 3);
-            let once = test.play(&plan, Layers::ALL, false);
-            let again = test.play(&plan, Layers::ALL, true);
-            assert!(once.result.is_ok(), "{}: {:?}", test.name, once.result);
-            assert_eq!(once.hash, again.hash, "{}: writing a run down changes it", test.name);
-            let other = Plan { noise: plan.noise + 1, ..plan.clone() };
-            assert_ne!(once.hash, test.play(&other, Layers::ALL, false).hash, "{}", test.name);
-        }
-    }
-
-    #[test]
-    fn a_trace_shows_the_whole_run() {
-        let test = &PROFILES[3];
-        let outcome = run(test, &draw_plan(test, 1), Layers::ALL, false, true);
-        assert!(matches!(outcome.verdict, Verdict::Passed), "{:?}", outcome.verdict);
-        let trace = outcome.trace.expect("a trace was asked for");
-        assert!(trace.events.is_sorted_by_key(|event| event.at_us));
-        assert!(trace.events.iter().any(|event| event.role == 'L' && event.log.len() > 3));
-    }
 }

@@ -25,3 +25,11 @@ pub fn note(line: String) {
 pub fn take() -> Vec<String> {
     LINES.take()
 }
+
+/// Hands out the last `most` lines of the story so far, and says how many there were; starts a new one.
+pub fn take_last(most: usize) -> (Vec<String>, u64) {
+    let mut lines = take();
+    let count = lines.len() as u64;
+    lines.drain(..lines.len().saturating_sub(most));
+    (lines, count)
+}

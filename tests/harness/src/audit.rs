@@ -2,18 +2,18 @@
 
 use verdict::{Failure, FailureKind, Finding, Layers, Plan, Strength};
 
-use super::judge::{Played, Player};
-use super::record::Recorder;
+use crate::record::Recorder;
+use crate::simulation::{Played, Simulation};
 
 /// How often two runs are compared before the difference is given up as one that hides.
 const ATTEMPTS: usize = 6;
 
 /// Why two runs of `plan` differ: plays it again, twice and more, until two written-down runs part.
-pub fn explain(player: &dyn Player, plan: &Plan, layers: Layers, first: &Played) -> Failure {
-    let mut before = player.play(plan, layers, true);
+pub fn explain(simulation: &dyn Simulation, plan: &Plan, layers: Layers, first: &Played) -> Failure {
+    let mut before = simulation.play(plan, layers, true);
     let mut lines = Vec::new();
     for _ in 0..ATTEMPTS {
-        let again = player.play(plan, layers, true);
+        let again = simulation.play(plan, layers, true);
         if let Some(told) = parting(&before, &again) {
             lines = told;
             break;

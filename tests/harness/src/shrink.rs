@@ -6,28 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use verdict::{Fault, Knobs, Layers, Operation, Plan, Step, Strength, Timed};
+use verdict::{Fault, Layers, Operation, Plan, Step, Strength, Timed};
 
-use super::judge::{Played, Player, Wrong};
-use super::profile::SimTest;
-use super::rng;
-use super::schedule::compress;
-use super::swarm::calm_knobs;
-
-/// What the shrinker must know of a world beyond how to play plans in it.
-pub trait Shrinkable: Player {
-    /// Knobs that make no trouble.
-    fn calm_knobs(&self, nodes: u64) -> Knobs;
-    /// Takes over calm values, some at a time, the loud ones first.
-    fn calmer(&self) -> &'static [Calmer];
-    /// Whether a run can be told as a schedule.
-    fn has_schedules(&self) -> bool;
-    /// A simpler operation in the place of another.
-    fn simpler(&self, operation: &Operation) -> Option<Operation>;
-}
-
-/// Sets some knobs to those of the calm ones.
-pub type Calmer = fn(&mut Knobs, &Knobs);
+use crate::rng;
+use crate::simulation::{Played, Simulation, Wrong};
 
 /// Noise seeds under which a candidate is tried.
 const NOISES: u64 = 3;
@@ -38,12 +20,18 @@ const ROUNDS: usize = 4;
 
 /// Looks for a smaller plan that breaks the same rule. Stops when nothing more can be taken away, or after `budget` of wall
 /// time. Returns the plan itself if it does not fail this way at all.
-pub fn shrink(player: &dyn Shrinkable, plan: &Plan, rule: &str, layers: Layers, budget: Duration) -> Plan {
-    let mut shrinker = Shrinker::new(player, plan, rule, layers, budget);
+pub fn shrink(
+    simulation: &dyn Simulation,
+    plan: &Plan,
+    rule: &str,
+    layers: Layers,
+    budget: Duration,
+) -> Plan {
+    let mut shrinker = Shrinker::new(simulation, plan, rule, layers, budget);
     if shrinker.fails(plan).is_none() {
         return plan.clone();
     }
-    if plan.schedule.is_empty() && player.has_schedules() {
+    if plan.schedule.is_empty() && simulation.has_schedules() {
         // A short plan makes a short schedule; but it is the schedule that gets short beyond what any plan can.
         let end = std::mem::replace(&mut shrinker.until, shrinker.begun + budget / PLAN_SHARE);
         shrinker.shrink_plan();
@@ -59,7 +47,7 @@ pub fn shrink(player: &dyn Shrinkable, plan: &Plan, rule: &str, layers: Layers, 
 }
 
 struct Shrinker<'a> {
-    player: &'a dyn Shrinkable,
+    simulation: &'a dyn Simulation,
     rule: &'a str,
     layers: Layers,
     begun: Instant,
@@ -70,14 +58,14 @@ struct Shrinker<'a> {
 
 impl<'a> Shrinker<'a> {
     fn new(
-        player: &'a dyn Shrinkable,
+        simulation: &'a dyn Simulation,
         plan: &Plan,
         rule: &'a str,
         layers: Layers,
         budget: Duration,
     ) -> Shrinker<'a> {
         let begun = Instant::now();
-        Shrinker { player, rule, layers, begun, until: begun + budget, best: plan.clone() }
+        Shrinker { simulation, rule, layers, begun, until: begun + budget, best: plan.clone() }
     }
 
     fn out_of_time(&self) -> bool {
@@ -86,7 +74,7 @@ impl<'a> Shrinker<'a> {
 
     /// The run, if it breaks the rule.
     fn fails(&self, plan: &Plan) -> Option<Played> {
-        let played = self.player.play(plan, self.layers, false);
+        let played = self.simulation.play(plan, self.layers, false);
         let wrong = played.result.as_ref().err()?;
         (wrong.rule() == self.rule).then_some(played)
     }
@@ -164,8 +152,8 @@ impl<'a> Shrinker<'a> {
 
     /// Each knob to its default, the loud ones first.
     fn calm_down(&mut self) {
-        let calm = self.player.calm_knobs(self.best.knobs.nodes);
-        for make_calm in self.player.calmer() {
+        let calm = self.simulation.calm_knobs(self.best.knobs.nodes);
+        for make_calm in self.simulation.calmer() {
             let mut candidate = self.best.clone();
             make_calm(&mut candidate.knobs, &calm);
             self.attempt(candidate);
@@ -198,7 +186,7 @@ impl<'a> Shrinker<'a> {
         for at in 0..self.best.operations.len() {
             let mut candidate = self.best.clone();
             if let Some(timed) = candidate.operations.get_mut(at)
-                && let Some(simpler) = self.player.simpler(&timed.what)
+                && let Some(simpler) = self.simulation.simpler(&timed.what)
             {
                 timed.what = simpler;
                 self.attempt(candidate);
@@ -232,7 +220,7 @@ impl<'a> Shrinker<'a> {
 
     /// Tells the run step by step, if it breaks the rule then as well. What clocks and healing show cannot be told so.
     fn make_schedule(&mut self) {
-        let played = self.player.play(&self.best, self.layers, true);
+        let played = self.simulation.play(&self.best, self.layers, true);
         let (Err(wrong), Some(recorder)) = (&played.result, &played.recorder) else { return };
         if matches!(wrong, Wrong::Broken(violation) if violation.rule.strength == Strength::Liveness) {
             return;
@@ -312,42 +300,18 @@ fn first_of_each<T: PartialEq + Copy>(all: &[T]) -> Vec<T> {
     firsts
 }
 
-impl Shrinkable for SimTest {
-    fn calm_knobs(&self, nodes: u64) -> Knobs {
-        calm_knobs(nodes)
-    }
-
-    fn calmer(&self) -> &'static [Calmer] {
-        CALMER
-    }
-
-    fn has_schedules(&self) -> bool {
-        true
-    }
-
-    fn simpler(&self, operation: &Operation) -> Option<Operation> {
-        match operation {
-            Operation::Propose { count } if *count > 1 => Some(Operation::Propose { count: 1 }),
-            _ => None,
+/// The steps of a recorded run as a schedule: neighbours that can be told as one are.
+pub fn compress(steps: &[Step]) -> Vec<Step> {
+    let mut short: Vec<Step> = Vec::new();
+    for step in steps {
+        if let (Some(Step::Tick { node, times }), Step::Tick { node: again, times: more }) =
+            (short.last_mut(), step)
+            && node == again
+        {
+            *times += more;
+            continue;
         }
+        short.push(*step);
     }
+    short
 }
-
-/// What can be calmed down in any world.
-pub const CALMER: &[Calmer] = &[
-    |knobs, calm| knobs.loss_ppm = calm.loss_ppm,
-    |knobs, calm| knobs.duplicate_ppm = calm.duplicate_ppm,
-    |knobs, calm| knobs.slow_ppm = calm.slow_ppm,
-    |knobs, calm| knobs.slow_disk_ppm = calm.slow_disk_ppm,
-    |knobs, calm| knobs.slow_apply_ppm = calm.slow_apply_ppm,
-    |knobs, calm| knobs.tick_percent.clone_from(&calm.tick_percent),
-    |knobs, calm| knobs.max_message_bytes = calm.max_message_bytes,
-    |knobs, calm| knobs.max_inflight_messages = calm.max_inflight_messages,
-    |knobs, calm| knobs.max_ready_bytes = calm.max_ready_bytes,
-    |knobs, calm| (knobs.compact_entries, knobs.compact_keep) = (calm.compact_entries, calm.compact_keep),
-    |knobs, calm| (knobs.election_ticks, knobs.heartbeat_ticks) = (calm.election_ticks, calm.heartbeat_ticks),
-    |knobs, calm| {
-        (knobs.delay_min_us, knobs.delay_max_us) = (calm.delay_min_us, calm.delay_max_us);
-        knobs.aligned_ticks = calm.aligned_ticks;
-    },
-];
