@@ -8,12 +8,14 @@
 //! | `net.rs`, `transfer.rs` | messages and snapshots on their way |
 //! | `client.rs`, `request.rs` | what clients ask for, and what they make of the answers |
 //! | `faults.rs` | what goes wrong |
+//! | `bootstrap.rs` | what goes wrong before the cluster is one |
 //! | `acts.rs`, `laws.rs`, `budget.rs` | the three acts, and what is demanded of a healed cluster |
 //! | `play.rs`, `story.rs` | from a run to a verdict, and to words |
 //!
 //! Entry point: [`profile::StoreTest`] as a [`Simulation`](harness::simulation::Simulation).
 
 mod acts;
+pub mod bootstrap;
 mod budget;
 mod client;
 pub mod event;

@@ -20,7 +20,7 @@ use verdict::Knobs;
 use super::event::{Duty, Event};
 use super::seam::{DiskSeam, Seam};
 use crate::check::observe::Db;
-use crate::disk::{Disk, OpenGate, SimEngine};
+use crate::disk::{Disk, Gate, OpenGate, SimEngine};
 use crate::files::{Directory, SimFiles};
 
 /// The region that all stores hold.
@@ -64,6 +64,7 @@ pub struct Store {
 }
 
 /// The two disks of a store.
+#[derive(Default)]
 pub struct Disks {
     /// Of raftdb.
     pub raft: Disk,
@@ -105,22 +106,31 @@ pub fn peer_of(store: u64) -> u64 {
 impl Disks {
     /// The disks of a store that has joined the cluster, and has never run.
     pub fn new(store: u64, region: &Region) -> Disks {
-        let [raft, kv] = [(); 2].map(|()| Arc::new(SimEngine::open(Disk::default(), Arc::new(OpenGate))));
+        let disks = Disks::default().bootstrap(store, region, Arc::new(OpenGate));
+        disks.expect("the disks are empty and sound")
+    }
+
+    /// Has a store join the cluster, or do so again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn bootstrap(self, store: u64, region: &Region, gate: Arc<dyn Gate>) -> Result<Disks> {
+        let [raft, kv] = [self.raft, self.kv].map(|disk| Arc::new(SimEngine::open(disk, gate.clone())));
         let engines = Engines { raft: raft.clone(), kv: kv.clone() };
-        bootstrap_store(&engines, CLUSTER, store).expect("the disks are empty and sound");
-        prepare_bootstrap(&engines, region).expect("the disks are sound");
-        clear_prepare_bootstrap(&engines).expect("the disks are sound");
-        Disks { raft: raft.disk(), kv: kv.disk() }
+        bootstrap_store(&engines, CLUSTER, store)?;
+        prepare_bootstrap(&engines, region)?;
+        clear_prepare_bootstrap(&engines)?;
+        Ok(Disks { raft: raft.disk(), kv: kv.disk() })
     }
 }
 
 impl Store {
     /// A store that has never run.
-    pub fn new(id: u64, region: &Region, tick_us: u64) -> Store {
+    pub fn new(id: u64, disks: Disks, tick_us: u64) -> Store {
         Store {
             id,
             running: None,
-            disks: Some(Disks::new(id, region)),
+            disks: Some(disks),
             directory: Directory::default(),
             life: 0,
             paused: 0,

@@ -17,11 +17,12 @@ use raft::Role;
 use verdict::{Cost, Layers, Plan};
 
 use super::acts::Acts;
+use super::bootstrap;
 use super::client::Clients;
 use super::event::Event;
 use super::net::Net;
 use super::seam::{Seam, Shared};
-use super::store::{Store, first_region};
+use super::store::{Disks, Store, first_region};
 use super::transfer::Transfer;
 use crate::check::Checker;
 
@@ -80,6 +81,8 @@ pub struct World<'a> {
     pub slow_machines: bool,
     /// Calls that each store had made to its disks when the faults ended.
     pub disk_calls: Vec<u64>,
+    /// The bootstrap of every store was cut short there, and done again.
+    pub bootstrap_cut: Option<bootstrap::Cut>,
 }
 
 impl<'a> World<'a> {
@@ -111,6 +114,7 @@ impl<'a> World<'a> {
             doing: Place::default(),
             slow_machines: true,
             disk_calls: Vec::new(),
+            bootstrap_cut: None,
         }
     }
 
@@ -154,7 +158,11 @@ impl<'a> World<'a> {
         let store = self.stores.len();
         let percent = self.plan.knobs.tick_percent.get(store).copied().unwrap_or(100);
         let tick_us = TICK_US * percent.clamp(10, 1_000) / 100;
-        self.stores.push(Store::new(id, &self.region, tick_us));
+        let disks = match self.bootstrap_cut {
+            None => Disks::new(id, &self.region),
+            Some(cut) => bootstrap::disks_after(cut, id, &self.region),
+        };
+        self.stores.push(Store::new(id, disks, tick_us));
         let phase = self.noise.below(Stream::Phase, id, 0, tick_us);
         let first = if self.plan.knobs.aligned_ticks { TICK_US } else { 1 + phase };
         self.queue.push(first, Event::Tick { store });

@@ -126,7 +126,6 @@ impl Mirror {
             mirror.states.insert(region_id, states);
         }
         mirror.write(&all.data);
-        mirror.sum_up();
         Ok(mirror)
     }
 
