@@ -7,6 +7,10 @@ use clap::Parser;
 use server::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A request is taken apart on one thread and dropped on another, which is where the system's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One store of a cluster. Flags win over the configuration file.
 #[derive(Parser)]
 #[command(name = "tinykv-server", version)]

@@ -1,13 +1,15 @@
 //! The connection to one other store: opened when there is something to send, opened again after a break.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use proto::raft_serverpb::RaftMessage;
 use rpc::tikvpb::tikv_client::TikvClient;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{Shared, peer_of};
@@ -20,8 +22,6 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// First wait after a failure.
 const RECONNECT_MIN: Duration = Duration::from_millis(20);
-/// Messages between the queue and the socket. Few, so that the queue is where messages wait.
-const IN_FLIGHT: usize = 128;
 
 /// Why a connection ended.
 type Broken = String;
@@ -34,7 +34,11 @@ pub(super) async fn run(shared: Arc<Shared>, store_id: u64, mut queue: mpsc::Rec
         let target = connect(&shared, store_id).await;
         let broken = match target {
             Ok(channel) => {
-                let Some(broken) = stream(&shared, channel, first, &mut queue).await else { return };
+                let (back, broken) = stream(&shared, channel, first, queue).await;
+                queue = back;
+                if queue.is_closed() {
+                    return;
+                }
                 broken
             }
             Err(broken) => {
@@ -76,34 +80,46 @@ pub(super) async fn connect(shared: &Shared, store_id: u64) -> Result<Channel, B
     endpoint.connect().await.map_err(|error| format!("{address}: {error}"))
 }
 
-/// Sends `first` and what follows in `queue`. `None` if the transport was dropped.
+/// Sends `first` and what follows in `queue` for as long as the connection lasts, or the transport. Returns the queue.
 async fn stream(
     shared: &Shared,
     channel: Channel,
     first: RaftMessage,
-    queue: &mut mpsc::Receiver<RaftMessage>,
-) -> Option<Broken> {
-    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+    queue: mpsc::Receiver<RaftMessage>,
+) -> (mpsc::Receiver<RaftMessage>, Broken) {
+    let source = Arc::new(Mutex::new(Source { first: Some(first), queue: Some(queue) }));
     let mut client = TikvClient::new(channel).max_encoding_message_size(shared.config.message_bytes_max);
-    let call = client.raft(ReceiverStream::new(receiver));
-    tokio::pin!(call);
-    let mut next = Some(first);
-    loop {
-        // Flow control of HTTP/2 reaches back to here: no permit, nothing taken from the queue, and it fills up.
-        let permit = tokio::select! {
-            ended = &mut call => return Some(why(ended)),
-            permit = sender.reserve() => permit,
-        };
-        let Ok(permit) = permit else { return Some(why(call.await)) };
-        let message = match next.take() {
-            Some(message) => message,
-            None => tokio::select! {
-                ended = &mut call => return Some(why(ended)),
-                message = queue.recv() => message?,
-            },
-        };
-        permit.send(message);
+    let broken = why(client.raft(Outgoing(source.clone())).await);
+    let queue = lock(&source).queue.take();
+    (queue.expect("nobody else takes it"), broken)
+}
+
+/// What a connection sends, taken from the queue by the task that writes to the socket: each further task in between would
+/// cost a message a change of threads. Flow control of HTTP/2 reaches back to here, too: a connection that may not send takes
+/// nothing, and the queue fills up.
+struct Outgoing(Arc<Mutex<Source>>);
+
+struct Source {
+    first: Option<RaftMessage>,
+    /// Taken away when the connection has ended, as whoever writes to the socket may live a little longer.
+    queue: Option<mpsc::Receiver<RaftMessage>>,
+}
+
+impl Stream for Outgoing {
+    type Item = RaftMessage;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<RaftMessage>> {
+        let mut source = lock(&self.0);
+        match (source.first.take(), &mut source.queue) {
+            (Some(first), _) => Poll::Ready(Some(first)),
+            (None, Some(queue)) => queue.poll_recv(context),
+            (None, None) => Poll::Ready(None),
+        }
     }
+}
+
+fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn why<T>(ended: Result<T, tonic::Status>) -> Broken {
