@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
+use clap::ValueEnum;
 use tokio::task::JoinSet;
 
 use crate::cluster::{Client, Cluster, connect};
@@ -25,7 +26,7 @@ const FILLERS: usize = 64;
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// What clients do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Operation {
     /// Write.
     Put,

@@ -52,6 +52,10 @@ use cluster::Cluster;
 use load::{Case, Operation};
 use report::{Report, System};
 
+/// The clients share processors with the servers, and are to take as little of them as they can.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Clients at the same time.
 const CLIENTS: [usize; 3] = [1, 64, 256];
 
@@ -79,6 +83,9 @@ struct Flags {
     /// Clients at the same time
     #[arg(long, value_delimiter = ',', default_values_t = CLIENTS)]
     clients: Vec<usize>,
+    /// What the clients do
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["put", "get"])]
+    operations: Vec<Operation>,
 }
 
 #[tokio::main]
@@ -131,9 +138,9 @@ async fn run(flags: &Flags) -> Result<()> {
 
 async fn measure(system: System, cluster: &impl Cluster, flags: &Flags, report: &mut Report) -> Result<()> {
     load::fill(cluster).await?;
-    for operation in [Operation::Put, Operation::Get] {
+    for operation in &flags.operations {
         for clients in &flags.clients {
-            let case = Case { operation, clients: *clients };
+            let case = Case { operation: *operation, clients: *clients };
             let sample = load::run(cluster, case, Duration::from_secs_f64(flags.seconds)).await?;
             eprintln!("{:5} {:8} {:8.0} ops/s", system.name(), case.to_string(), sample.ops_per_second());
             report.samples.entry((case, system)).or_default().push(sample);
