@@ -2,12 +2,32 @@
 
 use verdict::{Fault, Knobs, StoreKnobs};
 
+use crate::rng::{Noise, Stream};
 use crate::simulation::Calmer;
 
 /// Version of the plans that are drawn.
 pub const PLAN_VERSION: u32 = 1;
 /// Nominal length of a tick.
 pub const TICK_US: u64 = 10_000;
+
+/// When the clock of one member of a group ticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Length of its ticks.
+    pub tick_us: u64,
+    /// The first, after it has been switched on.
+    pub first_us: u64,
+}
+
+impl Clock {
+    /// The clock of member `id`, the first of whom is 1.
+    pub fn of(id: u64, knobs: &Knobs, noise: Noise) -> Clock {
+        let percent = knobs.tick_percent.get(id as usize - 1).copied().unwrap_or(100);
+        let tick_us = TICK_US * percent.clamp(10, 1_000) / 100;
+        let phase = noise.below(Stream::Phase, id, 0, tick_us);
+        Clock { tick_us, first_us: if knobs.aligned_ticks { TICK_US } else { 1 + phase } }
+    }
+}
 
 /// Parameters of a calm group of `nodes` peers: no fault in the background, everything at its default.
 pub fn calm_knobs(nodes: u64) -> Knobs {

@@ -59,8 +59,16 @@ pub fn of_exact_tests(suites: &Suites) {
     }
 }
 
-/// The code at hand passes this seed of a simulation, and the same plan gives the same run, written down or not.
-pub fn of_a_run(simulation: &dyn Simulation, seed: u64) {
+/// The code at hand passes this seed of every simulation, and the same plan gives the same run, written down or not.
+pub fn of_runs(suites: &Suites, seed: u64) {
+    for test in suites.all() {
+        if let Body::Simulation(simulation, _) = test.body {
+            of_a_run(simulation, seed);
+        }
+    }
+}
+
+fn of_a_run(simulation: &dyn Simulation, seed: u64) {
     let plan = simulation.draw_plan(seed);
     let outcome = judge::run(simulation, &plan, Layers::ALL, true, true);
     let name = simulation.name();

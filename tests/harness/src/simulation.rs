@@ -2,7 +2,7 @@
 
 use verdict::{Cost, Finding, Knobs, Layers, Operation, Plan};
 
-use crate::panics::Panic;
+use crate::panics::{self, Panic};
 use crate::record::Recorder;
 use crate::rule::Violation;
 
@@ -59,6 +59,40 @@ pub struct Place {
     pub node: u64,
     /// The call, as in `step(MsgHeartbeat(term 3, commit 7) from n2)`.
     pub call: String,
+}
+
+/// A simulated world in which one plan is played.
+pub trait World {
+    /// Plays the plan to its end.
+    ///
+    /// # Errors
+    /// What went wrong.
+    fn run(&mut self) -> Result<(), Wrong>;
+    /// What is being done right now.
+    fn place(&self) -> Place;
+    /// Writes down what was being done when it went wrong.
+    fn tell_last(&mut self);
+    /// The run, which ended so, with all that was written down.
+    fn close(&mut self, result: Result<(), Wrong>) -> Played;
+}
+
+/// Plays the plan of a world. Code under test may panic at any time: in the run, when it is looked at afterwards, and when it is
+/// taken down.
+pub fn play(mut world: impl World) -> Played {
+    let caught = panics::catch(|| world.run());
+    let result = caught.unwrap_or_else(|panic| Err(Wrong::Panicked(panic, world.place())));
+    if result.is_err() {
+        // What is shown after a broken promise may be anything, even another panic.
+        let _ = panics::catch(|| world.tell_last());
+    }
+    let mut played = world.close(result);
+    let place = world.place();
+    if let Err(panic) = panics::catch(|| drop(world))
+        && played.result.is_ok()
+    {
+        played.result = Err(Wrong::Panicked(panic, place));
+    }
+    played
 }
 
 impl Wrong {

@@ -1,9 +1,8 @@
 //! Plays plans in the simulated world of stores, and judges what clients saw.
 
-use harness::panics;
 use harness::plan::CALMER;
 use harness::rule::Violation;
-use harness::simulation::{Calmer, Played, Simulation, Wrong};
+use harness::simulation::{self, Calmer, Place, Played, Simulation, Wrong};
 use verdict::{ClientRequest, Knobs, Layers, Oddity, Operation, Plan};
 
 use super::profile::StoreTest;
@@ -24,32 +23,7 @@ impl Simulation for StoreTest {
     fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played {
         let mut world = World::new(plan, layers);
         world.recorder = record.then(Box::default);
-        let result = match panics::catch(|| world.run()) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(Stop::Broken(violation))) => Err(Wrong::Broken(*violation)),
-            Ok(Err(Stop::Panicked(panic))) => Err(Wrong::Panicked(*panic, world.doing.clone())),
-            Err(panic) => Err(Wrong::Panicked(panic, world.doing.clone())),
-        };
-        if result.is_err() {
-            // What the stores show after a broken promise may be anything, even another panic.
-            let _ = panics::catch(|| world.tell_last());
-        }
-        let mut played = Played {
-            result,
-            hash: world.hash,
-            cost: world.cost,
-            now: world.now,
-            should: Vec::new(),
-            recorder: world.recorder.take(),
-        };
-        let doing = world.doing.clone();
-        world.close_seams();
-        if let Err(panic) = panics::catch(|| drop(world))
-            && played.result.is_ok()
-        {
-            played.result = Err(Wrong::Panicked(panic, doing));
-        }
-        played
+        simulation::play(world)
     }
 
     fn calm_knobs(&self, nodes: u64) -> Knobs {
@@ -74,15 +48,40 @@ impl Simulation for StoreTest {
     }
 }
 
-impl World<'_> {
-    /// The run is over: what stores do while they are taken down concerns nobody.
-    fn close_seams(&mut self) {
+impl simulation::World for World<'_> {
+    fn run(&mut self) -> Result<(), Wrong> {
+        World::run(self).map_err(|stop| match stop {
+            Stop::Broken(violation) => Wrong::Broken(*violation),
+            Stop::Panicked(panic) => Wrong::Panicked(*panic, self.doing.clone()),
+        })
+    }
+
+    fn place(&self) -> Place {
+        self.doing.clone()
+    }
+
+    fn tell_last(&mut self) {
+        World::tell_last(self);
+    }
+
+    /// From here on, what stores do while they are taken down concerns nobody.
+    fn close(&mut self, result: Result<(), Wrong>) -> Played {
         // A panic may have left the lock as it is; then nobody is heard any more anyway.
         if let Ok(mut shared) = self.shared.lock() {
             shared.stores.iter_mut().for_each(|store| store.up = false);
         }
+        Played {
+            result,
+            hash: self.hash,
+            cost: self.cost,
+            now: self.now,
+            should: Vec::new(),
+            recorder: self.recorder.take(),
+        }
     }
+}
 
+impl World<'_> {
     /// What clients saw must be explained by the log, and by some order of its own.
     pub fn check_history(&mut self) -> Result<(), Stop> {
         if !self.layers.relation {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use harness::budget::Messages;
 use harness::links::Weather;
 use harness::panics::Panic;
-use harness::plan::TICK_US;
+use harness::plan::{Clock, TICK_US};
 use harness::queue::Queue;
 use harness::record::Recorder;
-use harness::rng::{self, Noise, Stream};
+use harness::rng::{self, Noise};
 use harness::rule::Violation;
 use harness::simulation::Place;
 use kv::raftstore::context::PeerStatus;
@@ -156,16 +156,13 @@ impl<'a> World<'a> {
 
     fn add_store(&mut self, id: u64) {
         let store = self.stores.len();
-        let percent = self.plan.knobs.tick_percent.get(store).copied().unwrap_or(100);
-        let tick_us = TICK_US * percent.clamp(10, 1_000) / 100;
+        let Clock { tick_us, first_us } = Clock::of(id, &self.plan.knobs, self.noise);
         let disks = match self.bootstrap_cut {
             None => Disks::new(id, &self.region),
             Some(cut) => bootstrap::disks_after(cut, id, &self.region),
         };
         self.stores.push(Store::new(id, disks, tick_us));
-        let phase = self.noise.below(Stream::Phase, id, 0, tick_us);
-        let first = if self.plan.knobs.aligned_ticks { TICK_US } else { 1 + phase };
-        self.queue.push(first, Event::Tick { store });
+        self.queue.push(first_us, Event::Tick { store });
     }
 
     /// Does what is due.

@@ -1,9 +1,8 @@
 //! Plays plans in the simulated world of Raft groups.
 
-use harness::panics;
 use harness::plan::{CALMER, calm_knobs};
 use harness::rule::Violation;
-use harness::simulation::{Calmer, Place, Played, Simulation, Wrong};
+use harness::simulation::{self, Calmer, Place, Played, Simulation, Wrong};
 use verdict::{Knobs, Layers, Operation, Plan};
 
 use super::net;
@@ -23,30 +22,7 @@ impl Simulation for SimTest {
     fn play(&self, plan: &Plan, layers: Layers, record: bool) -> Played {
         let mut world = World::new(self, plan, layers);
         world.recorder = record.then(Box::default);
-        let result = match panics::catch(|| world.run()) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(violation)) => Err(Wrong::Broken(violation)),
-            Err(panic) => Err(Wrong::Panicked(panic, place(&world.doing))),
-        };
-        if result.is_err() {
-            // What the peers show after a broken promise may be anything, even another panic.
-            let _ = panics::catch(|| world.tell_last());
-        }
-        let mut played = Played {
-            result,
-            hash: world.hash,
-            cost: world.cost,
-            now: world.now,
-            should: world.checker.findings().iter().map(Violation::to_finding).collect(),
-            recorder: world.recorder.take(),
-        };
-        let doing = place(&world.doing);
-        if let Err(panic) = panics::catch(|| drop(world))
-            && played.result.is_ok()
-        {
-            played.result = Err(Wrong::Panicked(panic, doing));
-        }
-        played
+        simulation::play(world)
     }
 
     fn calm_knobs(&self, nodes: u64) -> Knobs {
@@ -69,10 +45,30 @@ impl Simulation for SimTest {
     }
 }
 
-fn place(doing: &Doing) -> Place {
-    let message = doing
-        .message
-        .as_ref()
-        .map_or(String::new(), |message| format!("{} from n{}", net::describe(message), message.from));
-    Place { node: doing.node, call: format!("{}({message})", doing.call) }
+impl simulation::World for World<'_> {
+    fn run(&mut self) -> Result<(), Wrong> {
+        World::run(self).map_err(Wrong::Broken)
+    }
+
+    fn place(&self) -> Place {
+        let Doing { node, call, message, .. } = &self.doing;
+        let message = message.as_ref();
+        let message = message.map(|message| format!("{} from n{}", net::describe(message), message.from));
+        Place { node: *node, call: format!("{call}({})", message.unwrap_or_default()) }
+    }
+
+    fn tell_last(&mut self) {
+        World::tell_last(self);
+    }
+
+    fn close(&mut self, result: Result<(), Wrong>) -> Played {
+        Played {
+            result,
+            hash: self.hash,
+            cost: self.cost,
+            now: self.now,
+            should: self.checker.findings().iter().map(Violation::to_finding).collect(),
+            recorder: self.recorder.take(),
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The simulated world: peers, network, clients and time, driven by one queue of events.
 
 use harness::links::Weather;
-use harness::plan::TICK_US;
+use harness::plan::{Clock, TICK_US};
 use harness::queue::Queue;
 use harness::record::Recorder;
-use harness::rng::{self, Noise, Stream};
+use harness::rng::{self, Noise};
 use proto::eraftpb::Message;
 use raft::{Role, Status};
 use verdict::{Cost, Layers, Plan, Step};
@@ -166,13 +166,10 @@ impl<'a> World<'a> {
         let node = self.nodes.len();
         assert_eq!(id, node as u64 + 1, "peers are numbered in the order in which they are added");
         let voters: Vec<u64> = (1..=self.plan.knobs.nodes).collect();
-        let percent = self.plan.knobs.tick_percent.get(node).copied().unwrap_or(100);
-        let tick_us = TICK_US * percent.clamp(10, 1_000) / 100;
+        let Clock { tick_us, first_us } = Clock::of(id, &self.plan.knobs, self.noise);
         self.nodes.push(Node::new(id, &voters, tick_us));
         if self.plan.schedule.is_empty() {
-            let phase = self.noise.below(Stream::Phase, id, 0, tick_us);
-            let first = if self.plan.knobs.aligned_ticks { TICK_US } else { 1 + phase };
-            self.queue.push(self.now - self.now % TICK_US + first, Event::Tick { node });
+            self.queue.push(self.now - self.now % TICK_US + first_us, Event::Tick { node });
         }
     }
 
