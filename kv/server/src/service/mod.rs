@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `answer.rs` | how an answer that comes by callback becomes an answer on the wire; counting, giving up |
 //! | `streams.rs` | messages and snapshots of other stores |
-//! | `off_thread.rs` | reading on the server's threads instead of the store's |
+//! | `off_thread.rs` | reading and answering on the server's threads instead of the store's |
 //! | this one | the table of requests |
 //!
 //! Errors travel in the fields that kvproto has for them; what has no field is a gRPC status: `InvalidArgument` for a request
