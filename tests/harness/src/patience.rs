@@ -2,7 +2,7 @@
 //!
 //! The play has three acts: chaos; heal and converge; crash the leader just as clients go idle, and serve again. From the
 //! healing on everything works, so the group must too. What is demanded is *progress*: only a group in which nothing moves for
-//! [`ELECTIONS`] election timeouts has failed. Any bound on the time to converge would sooner or later accuse a correct
+//! `ELECTIONS` election timeouts has failed. Any bound on the time to converge would sooner or later accuse a correct
 //! implementation whose candidates tied a few times in a row.
 
 /// Nothing may stand still for so many election timeouts once all is well. With five peers and ticks in step, the shortest of the

@@ -79,8 +79,8 @@ impl Peer {
     }
 
     /// Finishes the `Ready` in `writing`, if there is one; its writes are durable now. The storage takes over what they say
-    /// (`post_ready`), the messages still in it go out, the committed entries go to the apply side, Raft hears that the `Ready` is done, and
-    /// its reads are served. If Raft has more to do at once, the peer is woken up.
+    /// (`post_ready`), the messages still in it go out, the committed entries go to the apply side, Raft hears that the `Ready`
+    /// is done, and its reads are served. If Raft has more to do at once, the peer is woken up.
     ///
     /// If the `Ready` has brought a snapshot, [`Peer::on_snapshot_accepted`] hears of it, and messages and entries are `held`.
     pub fn post_raft_ready(&mut self, ctx: &StoreContext) {
