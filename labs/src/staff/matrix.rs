@@ -39,7 +39,7 @@ struct Row {
     exact: Vec<String>,
     /// What random runs say with all checks on.
     random: Option<Hit>,
-    /// What each layer says alone.
+    /// What each layer says alone, in the simulation in which all together catch it.
     alone: Vec<Option<Hit>>,
     /// What the search says.
     search: Option<Hit>,
@@ -139,28 +139,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn row(stamper: &Stamper, zoo: &Zoo, bug: &Animal, sure: bool) -> Result<Row> {
     let part = stamper.course().part(&bug.part)?;
-    let first = |kind, layers, base_seed| -> Result<Option<Hit>> {
-        let options = Options { kinds: vec![kind], layers, base_seed, stop_early: true, ..Options::bare() };
+    let first = |kind, layers, base_seed, test| -> Result<Option<Hit>> {
+        let kinds = vec![kind];
+        let options = Options { kinds, layers, base_seed, test, stop_early: true, ..Options::bare() };
         Ok(judge(stamper, part, zoo.with(bug, part), &options)?.first.as_ref().map(Hit::of))
     };
     let exact = Options { kinds: vec![TestKind::Unit], ..Options::bare() };
     let (_, exact) = run_part(part, zoo.with(bug, part), stamper.course(), &exact, &Silent)?;
     let failed = exact.into_iter().filter(|result| result.points < result.info.points);
     let exact: Vec<String> = failed.map(|result| short(&result.info.name).to_string()).collect();
-    let random = first(TestKind::Simulation, Layers::ALL, 1)?;
+    let random = first(TestKind::Simulation, Layers::ALL, 1, None)?;
     let alone = |(_, layers): &(&str, Layers)| {
-        let hit = first(TestKind::Simulation, *layers, 1)?;
+        // What all layers together miss, none catches alone.
+        let Some(caught) = &random else { return Ok(None) };
+        let hit = first(TestKind::Simulation, *layers, 1, Some(caught.test.clone()))?;
         // Panics and spent budgets end a run whatever is checked: here only the audit itself counts.
         Ok(hit.filter(|hit| !layers.determinism || hit.by == "determinism"))
     };
     let alone = ALONE.iter().map(alone).collect::<Result<_>>()?;
-    let search = first(TestKind::Search, Layers::ALL, 1)?;
+    let search = first(TestKind::Search, Layers::ALL, 1, None)?;
     let mut bases = None;
     if sure && exact.is_empty() {
         let mut caught = 0;
         for base in 1..=BASES {
-            let hit = first(TestKind::Simulation, Layers::ALL, base)?;
-            caught += u64::from(hit.is_some() || first(TestKind::Search, Layers::ALL, base)?.is_some());
+            let hit = first(TestKind::Simulation, Layers::ALL, base, None)?;
+            caught += u64::from(hit.is_some() || first(TestKind::Search, Layers::ALL, base, None)?.is_some());
         }
         bases = Some(caught);
     }
