@@ -126,7 +126,7 @@ pub enum FailPoint {
     RaftBeforeSave,
     /// kvdb has what the round has for it, and is synced; raftdb has nothing. Only rounds that take a snapshot come by.
     RaftBetweenSave,
-    /// Both databases have what the round has for them, and nobody was told of it.
+    /// Both databases have what the round has for them; nothing that rests on it was said.
     RaftAfterSave,
     /// A command is carried out, and its answer about to leave the raftstore.
     RaftkvAsyncWriteFinish,

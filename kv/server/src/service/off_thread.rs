@@ -30,7 +30,7 @@ impl OffThread {
 }
 
 /// Gives the answers of writes. A round of the store answers many writes at once, often those of one connection: told by one
-/// task, they leave in one packet, and none of them wakes a thread of its own.
+/// task, they can leave together, and none of them has to wake a thread of its own.
 async fn tell(mut waiting: UnboundedReceiver<Answer>) {
     let mut round = Vec::new();
     while waiting.recv_many(&mut round, TOLD_AT_ONCE).await > 0 {

@@ -40,8 +40,8 @@ pub fn check_key_in_region_exclusive(key: &[u8], region: &Region) -> Result<()> 
     Err(key_not_in_region(key, region))
 }
 
-/// Whether `a` and `b` are equal, as `==` would say. It says so slowly for empty bounds: they point nowhere, and the vector
-/// instructions that compare strings of any length, none included, take a fault there that they then suppress.
+/// Whether `a` and `b` are equal, as `==` would say. It does not compare the bytes of empty bounds, which most regions of a
+/// small cluster have: with `==`, that alone was a twentieth of the time of a simulated run.
 pub fn is_same_region(a: &Region, b: &Region) -> bool {
     let is_same_key = |a: &[u8], b: &[u8]| a.len() == b.len() && (a.is_empty() || a == b);
     let Region { id, start_key, end_key, region_epoch, peers } = a;
